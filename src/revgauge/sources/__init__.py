@@ -1,0 +1,1 @@
+"""From files and foreign tables to entities: readers, mappings, checks and the load."""
