@@ -2,8 +2,8 @@
 
 There is nothing to map and nothing to detect, so the values are strict: ISO days, instants with their zone, plain
 decimals, `true` and `false`. A file with a header and no rows is an entity that is loaded and empty; a file that is
-not there is an entity that was never loaded; a column that is not there is a field that was never loaded. Only types are checked: a word outside a closed list or an end before its
-start may be the very thing that a case is about.
+not there is an entity that was never loaded; a column that is not there is a field that was never loaded. Only types
+are checked: a word outside a closed list or an end before its start may be the very thing that a case is about.
 """
 
 from __future__ import annotations
@@ -62,6 +62,7 @@ def _read_entity(path: Path, entity: Entity, connection: DuckDBPyConnection, mis
         mistakes.append(f"{path.name}: the file is empty; a loaded and empty entity still needs its header")
         return
     header, *rows = lines
+    before = len(mistakes)
     known = [name for name in header if name in entity.field_names]
     for name in header:
         if name not in entity.field_names:
@@ -72,7 +73,7 @@ def _read_entity(path: Path, entity: Entity, connection: DuckDBPyConnection, mis
     for number, row in enumerate(rows, start=2):
         if len(row) != len(header):
             mistakes.append(f"{path.name}, row {number}: {len(row)} values where the header has {len(header)}")
-    if mistakes:
+    if len(mistakes) > before:
         return
     columns: dict[str, pa.Array] = {}
     for position, name in enumerate(header):
