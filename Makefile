@@ -1,0 +1,74 @@
+# `make` alone lists the targets. Everything lives in .venv; nothing else on the machine is touched.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV ?= uv
+
+RUN_STAMP := $(VENV)/.ready-to-run
+DEV_STAMP := $(VENV)/.ready-to-develop
+LINTED := $(wildcard src tests benchmarks examples scripts)
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+PIP_INSTALL := $(PIP) install --quiet --no-input
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-fast lint format bench docs lock clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "make %-10s %s\n", $$1, $$2}'
+
+setup: $(RUN_STAMP)  ## .venv with the revgauge command and what it needs
+	@echo "ready: $(BIN)/revgauge"
+
+demo: $(RUN_STAMP)  ## a sample company: created, loaded, built, shown
+	$(BIN)/revgauge demo demo-company
+
+test: lint  ## everything that has to hold: lint and all tests
+	$(BIN)/python -m pytest -n 2
+
+test-fast: $(DEV_STAMP)  ## the tests that take less than a second each
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+lint: $(DEV_STAMP)  ## style, types, layers
+	$(BIN)/ruff check $(LINTED)
+	$(BIN)/ruff format --check $(LINTED)
+	$(BIN)/mypy $(LINTED)
+	$(BIN)/lint-imports --no-logo
+
+format: $(DEV_STAMP)  ## put the code into its form
+	$(BIN)/ruff check --fix-only --quiet $(LINTED)
+	$(BIN)/ruff format $(LINTED)
+
+bench: $(DEV_STAMP)  ## speed and memory, beside hand-written SQL and polars
+	$(BIN)/python -m benchmarks
+
+docs: $(RUN_STAMP)  ## write the generated pages of docs/reference anew
+	$(BIN)/python -m revgauge.reference docs/reference
+
+lock: pyproject.toml  ## fix the versions anew (needs uv); no download address is kept
+	printf '%s\n' 'flit_core>=3.11,<5' > $(VENV)/build.in
+	$(UV) pip compile pyproject.toml $(VENV)/build.in $(LOCK_OPTIONS) --output-file requirements.txt
+	$(UV) pip compile pyproject.toml $(VENV)/build.in --extra bench --extra dev --constraint requirements.txt \
+	  $(LOCK_OPTIONS) --output-file requirements-dev.txt
+	rm $(VENV)/build.in
+
+clean:  ## remove what `make` made
+	rm -rf $(VENV) demo-company build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-annotate --quiet \
+  --custom-compile-command 'make lock'
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "RevGauge needs Python 3.11 or later: make setup PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+
+# A stamp is older than the lock or pyproject.toml when something has to be installed anew.
+$(RUN_STAMP): requirements.txt pyproject.toml | $(BIN)/python
+	$(PIP_INSTALL) --require-hashes --requirement requirements.txt
+	$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(DEV_STAMP): requirements-dev.txt $(RUN_STAMP)
+	$(PIP_INSTALL) --require-hashes --requirement requirements-dev.txt
+	touch $@
