@@ -11,23 +11,18 @@ from __future__ import annotations
 import csv
 import difflib
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
+from duckdb import DuckDBPyConnection
 
 from revgauge.model.entities import ENTITIES
-from revgauge.model.fields import SQL_TYPES
-from revgauge.model.tables import META_TABLES, create_entity_table, quoted
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from duckdb import DuckDBPyConnection
-
-    from revgauge.model.fields import Entity, Field, FieldType
+from revgauge.model.fields import SQL_TYPES, Entity, Field, FieldType
+from revgauge.model.store import META_TABLES, create_entity_table, quoted
 
 
 class CaseError(ValueError):
