@@ -195,7 +195,7 @@ def lead_to_accepted_opportunity_rate(question: Question) -> Fraction | None:
             return qualified
         if qualified is None or lead["deal_accepted"] is None:
             return None
-        return max(qualified, lead["deal_accepted"])
+        return max(qualified, lead["deal_accepted"])  # type: ignore[no-any-return]
 
     return _share_of_leads(question, Leads(question), when)
 

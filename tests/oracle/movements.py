@@ -31,7 +31,7 @@ class Movement:
 
 def movements(book: Book, opening: date, closing: date, netting: str = "day") -> list[Movement]:
     """Every movement after the opening day, up to and including the closing day."""
-    found = []
+    found: list[Movement] = []
     for account_id in book.accounts:
         for before, after in _pairs_of_days(book, opening, closing, netting):
             found += _between(book, account_id, before, after)
@@ -135,9 +135,7 @@ def _parts(
     return gains, losses
 
 
-def _price_and_volume(
-    before: Line | None, after: Line | None, m0: Fraction, m1: Fraction
-) -> tuple[Fraction, Fraction]:
+def _price_and_volume(before: Line | None, after: Line | None, m0: Fraction, m1: Fraction) -> tuple[Fraction, Fraction]:
     """How much of one subscription's difference is price, and how much is more or less of it."""
     if m0 < 0 or m1 < 0:
         return m1 - m0, Fraction(0)
@@ -184,7 +182,9 @@ def net_new_mrr(question: Question) -> Fraction | None:
     """New, reactivation and expansion less contraction and churn; on request with the currency effect."""
     found = _asked(question)[1]
     sums = [amount_of(found, kind) for kind in KINDS]
-    signed = [amount if sign > 0 or amount is None else -amount for amount, sign in zip(sums, (1, 1, 1, -1, -1), strict=True)]
+    signed = [
+        amount if sign > 0 or amount is None else -amount for amount, sign in zip(sums, (1, 1, 1, -1, -1), strict=True)
+    ]
     if question.params.get("include_fx", False):
         signed.append(amount_of(found, "currency"))
     return total(signed)

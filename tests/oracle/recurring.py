@@ -99,7 +99,7 @@ def _by_contract(question: Question) -> Fraction | None:
 
 
 def _by_bills(question: Question) -> Fraction | None:
-    """The seed's reading for a shop that bills without subscriptions: ARPU of the window × users of the month."""
+    """The seed's reading for a shop that bills without subscriptions: ARPU of the window times users of the month."""
     if not question.tables.loaded("invoices"):
         return None
     day = question.closing_day

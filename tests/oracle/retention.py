@@ -109,7 +109,7 @@ def cohort_revenue_retention(question: Question) -> Fraction | None:
 
 
 def survival_rate(question: Question) -> Fraction | None:
-    """Kaplan–Meier: the chance of still being a customer after that many whole months."""
+    """Kaplan-Meier: the chance of still being a customer after that many whole months."""
     book = Book(question)
     tenures: list[tuple[int, bool]] = []
     for account_id in book.accounts:

@@ -178,7 +178,7 @@ def _cycle(deals: Deals, start: datetime, until: datetime, stat: str) -> Fractio
 
 
 def _beginning(deals: Deals, deal: Row) -> datetime | None:
-    from .funnel import Leads  # noqa: PLC0415 -- leads are made of deals, and this is the one question the other way
+    from .funnel import Leads  # leads are made of deals; this is the one question the other way
 
     which = deals.question.params.get("start", "created")
     if which == "accepted":
@@ -189,7 +189,7 @@ def _beginning(deals: Deals, deal: Row) -> datetime | None:
 
 
 def sales_velocity(question: Question) -> Fraction | None:
-    """Deals × average value × win rate ÷ cycle: money per day."""
+    """Number of deals times average value times win rate, over the cycle: money per day."""
     deals = _deals(question)
     start = question.start
     if (days := question.params.get("lookback_days")) is not None:

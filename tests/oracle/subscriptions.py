@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import Any
 
 from .money import total
@@ -48,8 +48,7 @@ def lines_of(question: Question) -> list[Line]:
     for subscription_id, rows in of_subscription.items():
         agreement = agreements.get(subscription_id, {})
         rows.sort(key=lambda row: (row["valid_from"], row["valid_to"] or FOREVER, row["mrr"]))
-        for row, following in pairwise([*rows, None]):
-            assert row is not None
+        for row, following in zip_longest(rows, rows[1:]):
             end = min(
                 row["valid_to"] or FOREVER,
                 following["valid_from"] if following else FOREVER,
@@ -119,7 +118,7 @@ class Book:
         return True
 
     def _bridged(self, days: dict[date, Lines], gap_days: int) -> dict[date, Lines]:
-        """Fill each break of at most `gap_days` days, before and after which the account pays, with the rows before it."""
+        """Fill each break of at most `gap_days` days between paying days with the rows before it."""
         if gap_days <= 0:
             return days
         bridged = dict(days)
