@@ -1,0 +1,28 @@
+"""What every test runs under: a far-off time zone, and property tests that repeat."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# Thirteen and three quarter hours ahead of UTC in southern summer: whoever reads the local clock is on another day.
+os.environ["TZ"] = "Pacific/Chatham"
+if hasattr(time, "tzset"):
+    time.tzset()
+
+# On a busy machine a first example can take long without anything being wrong, so there are no deadlines. The same
+# examples are drawn every time, so that a change is what breaks a test; `HYPOTHESIS_PROFILE=search` looks for new ones.
+_always = settings(deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("repeat", settings(_always, max_examples=50, derandomize=True))
+settings.register_profile("search", settings(_always, max_examples=2_000))
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeat"))
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The folder of the repository."""
+    return Path(__file__).resolve().parent.parent
