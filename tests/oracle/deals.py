@@ -72,7 +72,7 @@ class Deals:
         return deal["owner_id"] or "unknown"
 
     def amount_at(self, deal: Row, instant: datetime) -> tuple[Any, str | None]:
-        """Amount and currency just before an instant; a closed deal is worth its amount, one without history the present."""
+        """Amount and currency just before an instant; a closed deal is worth its own amount."""
         if deal["closed_at"] is None or deal["closed_at"] >= instant:
             for row in reversed(self.history[deal["opportunity_id"]]):
                 if row["amount"] is not None and row["changed_at"] < instant:

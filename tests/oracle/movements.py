@@ -12,7 +12,6 @@ from .periods import DAY
 from .question import Question
 from .subscriptions import Book, Line, Lines
 
-KINDS = ("new", "reactivation", "expansion", "contraction", "churn")
 GAINS = ("cross_sell", "upsell", "price_rise")
 LOSSES = ("downsell", "price_cut")
 
@@ -181,13 +180,13 @@ def accounts_moved(question: Question, kind: str) -> Fraction:
 def net_new_mrr(question: Question) -> Fraction | None:
     """New, reactivation and expansion less contraction and churn; on request with the currency effect."""
     found = _asked(question)[1]
-    sums = [amount_of(found, kind) for kind in KINDS]
-    signed = [
-        amount if sign > 0 or amount is None else -amount for amount, sign in zip(sums, (1, 1, 1, -1, -1), strict=True)
-    ]
+    gained = ["new", "reactivation", "expansion"]
     if question.params.get("include_fx", False):
-        signed.append(amount_of(found, "currency"))
-    return total(signed)
+        gained.append("currency")
+    return _difference(
+        total(amount_of(found, kind) for kind in gained),
+        total(amount_of(found, kind) for kind in ("contraction", "churn")),
+    )
 
 
 def part_mrr(question: Question, part: str) -> Fraction | None:
