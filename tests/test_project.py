@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import subprocess
 import sys
 import tomllib
 from functools import cache
+from importlib.metadata import packages_distributions
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = ("requirements.txt", "requirements-dev.txt")
@@ -29,6 +33,16 @@ def tracked() -> dict[str, str]:
             texts[name] = content.decode("utf-8", errors="replace")
     assert "pyproject.toml" in texts
     return texts
+
+
+def project() -> dict[str, Any]:
+    """What pyproject.toml says."""
+    return tomllib.loads(tracked()["pyproject.toml"])
+
+
+def package(requirement: str) -> str:
+    """The name in a requirement, as locks spell it: ruamel-yaml for `ruamel.yaml>=0.18`."""
+    return re.sub(r"[-_.]+", "-", re.split(r"[\[<>=!~; ]", requirement)[0]).lower()
 
 
 def hits(pattern: str) -> list[str]:
@@ -132,33 +146,59 @@ def test_lock_pins_with_hashes_and_without_addresses(name: str) -> None:
     assert not re.search(r"https?:|--(extra-)?index-url|--find-links|file:", text)
 
 
-def test_lock_covers_what_is_declared() -> None:
-    """Every dependency of pyproject.toml is in its lock, and what runs is the same version in both locks."""
-    run, develop = (
-        {line.split("==")[0]: line for line in tracked()[name].splitlines() if "==" in line} for name in LOCKS
-    )
-    project = tomllib.loads(tracked()["pyproject.toml"])
-    extras = project["project"]["optional-dependencies"]
-    for lock, declared in (
-        (run, project["project"]["dependencies"] + project["build-system"]["requires"]),
-        (develop, extras["bench"] + extras["dev"]),
+def locked(name: str) -> dict[str, set[str]]:
+    """The versions of each package in a lock; two where they differ by the version of Python."""
+    versions: dict[str, set[str]] = {}
+    for package_name, version in re.findall(r"^(\S+)==(\S+)", tracked()[name], flags=re.MULTILINE):
+        versions.setdefault(package_name, set()).add(version)
+    return versions
+
+
+def test_lock_is_of_what_is_declared() -> None:
+    """Each declared dependency is locked, at a version that its declaration allows; else `make lock` was forgotten."""
+    extras = project()["project"]["optional-dependencies"]
+    for name, declared in (
+        ("requirements.txt", project()["project"]["dependencies"] + project()["build-system"]["requires"]),
+        ("requirements-dev.txt", extras["bench"] + extras["dev"]),
     ):
-        names = {
-            re.split(r"[\[<>=!~ ]", requirement)[0].lower().replace("_", "-").replace(".", "-")
-            for requirement in declared
-        }
-        assert names - lock.keys() == set()
-    assert {name: line for name, line in run.items() if develop.get(name) != line} == {}
+        for requirement in map(Requirement, declared):
+            versions = locked(name).get(package(requirement.name), set())
+            assert versions, requirement
+            assert all(map(requirement.specifier.contains, versions)), requirement
+
+
+def test_tests_run_with_what_users_run() -> None:
+    """Both locks have the same version of every package that runs, so that what was tested is what is used."""
+    run, develop = map(locked, LOCKS)
+    assert {name: develop.get(name) for name in run} == run
+
+
+def imported_by_the_package() -> set[str]:
+    """First names of all modules from elsewhere that the package imports, at the top of a file or later."""
+    found = set()
+    for path in (ROOT / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                found.add(node.module.partition(".")[0])
+    return found - sys.stdlib_module_names - {"revgauge"}
+
+
+def test_dependencies_are_what_the_package_imports() -> None:
+    """What is imported is declared, and what is declared is imported; only tzdata is data and no module."""
+    owners = packages_distributions()
+    imported = {package(owner) for name in imported_by_the_package() for owner in owners.get(name, [name])}
+    declared = {package(requirement) for requirement in project()["project"]["dependencies"]}
+    assert imported - declared == set()
+    assert declared - imported == {"tzdata"}
 
 
 def test_version_stands_once() -> None:
     """The version is written in the package and read from there, so the two cannot differ."""
-    project = tomllib.loads(tracked()["pyproject.toml"])["project"]
-    assert "version" in project["dynamic"]
-    assert (
-        len(re.findall(r'^__version__ = "\d+\.\d+\.\d+"$', tracked()["src/revgauge/__init__.py"], flags=re.MULTILINE))
-        == 1
-    )
+    assert project()["project"]["dynamic"] == ["version"]
+    written = re.findall(r'^__version__ = "\d+\.\d+\.\d+"$', tracked()["src/revgauge/__init__.py"], flags=re.MULTILINE)
+    assert len(written) == 1
 
 
 def test_links_of_the_pages_lead_somewhere() -> None:
