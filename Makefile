@@ -7,7 +7,7 @@ UV ?= uv
 
 RUN_STAMP := $(VENV)/.ready-to-run
 DEV_STAMP := $(VENV)/.ready-to-develop
-LINTED := $(wildcard src tests benchmarks examples scripts)
+TYPED := src tests $(wildcard benchmarks)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 PIP_INSTALL := $(PIP) install --quiet --no-input
 
@@ -30,14 +30,14 @@ test-fast: $(DEV_STAMP)  ## the tests that take less than a second each
 	$(BIN)/python -m pytest -n 2 -m "not slow"
 
 lint: $(DEV_STAMP)  ## style, types, layers
-	$(BIN)/ruff check $(LINTED)
-	$(BIN)/ruff format --check $(LINTED)
-	$(BIN)/mypy $(LINTED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(TYPED)
 	$(BIN)/lint-imports --no-logo
 
 format: $(DEV_STAMP)  ## put the code into its form
-	$(BIN)/ruff check --fix-only --quiet $(LINTED)
-	$(BIN)/ruff format $(LINTED)
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
 
 bench: $(DEV_STAMP)  ## speed and memory, beside hand-written SQL and polars
 	$(BIN)/python -m benchmarks
