@@ -13,7 +13,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from . import funnel, movements, recurring, retention, sales
+from . import funnel, movements, pipeline, recurring, retention, sales
 from .periods import Period
 from .question import Question
 from .tables import Tables, TextRows
@@ -51,6 +51,10 @@ def _recurring(calculate: Calculation) -> Metric:
 
 def _leads(calculate: Calculation) -> Metric:
     return Metric(calculate, ("leads", "opportunities"))
+
+
+def _stages(calculate: Calculation) -> Metric:
+    return Metric(calculate, ("opportunities", "opportunity_history", "stages"))
 
 
 def _sales(calculate: Calculation) -> Metric:
@@ -110,7 +114,24 @@ SCOPE: dict[str, Metric] = {
     "average_deal_value": _sales(sales.average_deal_value),
     "sales_cycle_days": _sales(sales.sales_cycle_days),
     "sales_velocity": _sales(sales.sales_velocity),
+    "stage_conversion_rate": _stages(pipeline.stage_conversion_rate),
+    "stage_duration_days": _stages(pipeline.stage_duration_days),
+    "stage_delay_days": _stages(pipeline.stage_delay_days),
+    "stage_overdue_rate": _stages(pipeline.stage_overdue_rate),
+    "stage_friction_index": _stages(pipeline.stage_friction_index),
+    "stage_regression_rate": _stages(pipeline.stage_regression_rate),
+    "pipeline_movement_rate": _stages(pipeline.pipeline_movement_rate),
+    "close_date_slippage_rate": _sales(pipeline.close_date_slippage_rate),
+    "close_date_pushes": _sales(pipeline.close_date_pushes),
+    "open_pipeline_count": _sales(pipeline.open_pipeline_count),
+    "open_pipeline_value": _sales(pipeline.open_pipeline_value),
+    "weighted_pipeline_value": _stages(pipeline.weighted_pipeline_value),
+    "pipeline_velocity": _sales(pipeline.pipeline_velocity),
+    "required_pipeline_coverage": _sales(pipeline.required_pipeline_coverage),
 }
+
+LOOKING_AHEAD = ("required_pipeline_coverage",)
+"""Metrics that have a value for a period that has not begun."""
 
 ALIASES = {
     "arpa": "average_revenue_per_account",
@@ -158,7 +179,8 @@ def evaluate(  # noqa: PLR0913, PLR0917 -- the nine parts of a check, in the ord
         by=dict(by),
     )
     definition = SCOPE[ALIASES.get(metric, metric)]
-    if question.period.start > today or not tables.loaded(*definition.needs):
+    ahead = metric in LOOKING_AHEAD
+    if (question.period.start > today and not ahead) or not tables.loaded(*definition.needs):
         return None
     value = definition.calculate(question)
     return None if value is None else Decimal(value.numerator) / Decimal(value.denominator)

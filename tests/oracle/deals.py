@@ -129,6 +129,12 @@ class Deals:
         positions = [int(r["position"]) for (p, _), r in self._stages.items() if p == pipeline and r["is_pitch"]]
         return min(positions, default=None)
 
+    def last_open_position(self, deal: Row) -> int:
+        """The highest position of an open stage of the deal's pipeline."""
+        pipeline = deal["pipeline"] or "default"
+        rows = [row for (of, _), row in self._stages.items() if of == pipeline]
+        return max((int(row["position"]) for row in rows if row["kind"] not in {"won", "lost"}), default=0)
+
     def in_slice(self, deal: Row, owner_of: datetime, *, inclusive: bool = True) -> bool:
         """Whether the deal belongs to the slice asked for; its owner is that of the given instant."""
         return all(

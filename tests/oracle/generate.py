@@ -32,6 +32,8 @@ FIRST_MONTH = date(2024, 1, 1)
 NOWS = ("2025-03-15", "2025-03-31", "2025-04-01", "2025-02-28", "2024-12-31", "2025-05-01")
 ZONES = ("UTC", "America/New_York", "Europe/Berlin", "Asia/Kolkata", "Australia/Sydney")
 REPORTING_CURRENCY = "USD"
+CLOCKS = ((0, 0, 0), (0, 0, 0), (3, 59, 59), (4, 0, 0), (5, 0, 0), (12, 30, 0), (18, 30, 0), (23, 59, 59))
+"""Times of day in UTC: at, just before and well away from midnight in one of the zones."""
 
 
 def now_of(seed: int) -> str:
@@ -59,8 +61,9 @@ class Dice:
         self.now = date.fromisoformat(now_of(self.seed))
         self.pool = [self.now + n * DAY for n in (-32, -31, -7, -2, -1, 0, 0, 1, 1, 2, 20)]
         month = FIRST_MONTH
+        recent = add_months(self.now.replace(day=1), -4)
         while month <= self.now:
-            self.pool += [month - DAY, month, month, month + DAY, month + 14 * DAY]
+            self.pool += [month - DAY, month, month, month + DAY, month + 14 * DAY] * (3 if month >= recent else 1)
             month = add_months(month, 1)
 
     def maybe(self, chance: float) -> bool:
@@ -82,14 +85,12 @@ class Dice:
         if after is not None and self.maybe(0.7):
             hours = self.pick((0, 1, 12, 24, 24 * 7, 24 * 14, 24 * 14, 24 * 30, 24 * 31, 24 * 90))
             return after + timedelta(hours=hours) + timedelta(seconds=self.pick((0, 0, 0, 1, 3600)))
-        clock = self.pick(
-            ((0, 0, 0), (0, 0, 0), (3, 59, 59), (4, 0, 0), (5, 0, 0), (12, 30, 0), (18, 30, 0), (23, 59, 59))
-        )
+        clock = self.pick(CLOCKS)
         day = self.day()
         return datetime(day.year, day.month, day.day, *clock)  # noqa: DTZ001 -- written out as UTC below
 
     def words(self, count: int, prefix: str) -> list[str]:
-        """Names prefix1, prefix2, …"""
+        """Numbered names, from 1."""
         return [f"{prefix}{n}" for n in range(1, count + 1)]
 
 
@@ -142,10 +143,11 @@ def _exchange_rates(dice: Dice) -> Rows:
     rows = [_row(currency="EUR", quoted_on="2023-12-31", rate="1.1")]
     for currency, first in (("EUR", date(2024, 1, 1)), ("GBP", date(2024, 10, 15))):
         days = {dice.day() for _ in range(6)} | {dice.now, dice.now + DAY}
-        for day in sorted(days):
-            if day >= first:
-                rows.append(_row(currency=currency, quoted_on=day, rate=f"1.{dice.random.randrange(40):02d}"))
-    dice.random.shuffle(rows)
+        rows += [
+            _row(currency=currency, quoted_on=day, rate=f"1.{dice.random.randrange(40):02d}")
+            for day in sorted(days)
+            if day >= first
+        ]
     return rows
 
 
@@ -162,7 +164,7 @@ def _shuffled(dice: Dice, world: World) -> World:
 def subscription_world(seed: int) -> World:
     """Accounts and what they subscribe to, with contracts, invoices and product usage."""
     dice = Dice(seed)
-    names = dice.words(dice.random.randrange(3, 8), "A")
+    names = dice.words(dice.random.randrange(4, 11), "A")
     world: World = {
         "accounts": _accounts(dice, names),
         "exchange_rates": _exchange_rates(dice),
@@ -182,10 +184,10 @@ def subscription_world(seed: int) -> World:
 
 
 def _subscriptions(dice: Dice, world: World, account_id: str) -> None:
-    main = dice.pick(("USD", "USD", "USD", "EUR", "EUR", "GBP", "CHF"))
+    main = dice.pick(("USD", "USD", "EUR") if dice.seed % 3 else ("USD", "USD", "USD", "EUR", "EUR", "GBP", "CHF"))
     plain = main in {"USD", "EUR"}
     mixed = plain and dice.maybe(0.2)
-    for number in range(dice.pick((0, 1, 1, 2, 2, 3))):
+    for number in range(dice.pick((0, 1, 2, 2, 3, 4))):
         subscription_id = f"{account_id}-s{number + 1}"
         currency = dice.pick(("USD", "EUR")) if mixed else main
         discount = plain and not mixed and number > 0 and dice.maybe(0.3)
@@ -242,10 +244,8 @@ def _periods(dice: Dice, *, plain: bool, discount: bool) -> list[Stay]:
         stays.append((start, end, mrr, quantity, trial))
         if kind == "open" and dice.maybe(0.5):
             break
-        step = dice.pick(
-            (length, length, length, length + DAY, length + 3 * DAY, length + 40 * DAY, length // 2, 0 * DAY)
-        )
-        start += step
+        gap = dice.pick((0, 0, 0, 1, 3, 40)) * DAY
+        start += dice.pick((length + gap, length + gap, length + gap, length // 2, 0 * DAY))
         seats = max(0, seats + dice.pick((-3, 0, 0, 2, 5)))
         price = dice.pick((price, price, price * 1.1, price * 0.8))
     last_start, last_end, *_ = max(stays, key=lambda stay: stay[0])
@@ -316,8 +316,8 @@ def sales_world(seed: int) -> World:
     """Leads, opportunities with their history, assignments, conversions and first subscriptions."""
     dice = Dice(seed)
     names = dice.words(dice.random.randrange(3, 7), "A")
-    leads = dice.words(dice.random.randrange(4, 14), "L")
-    deals = dice.words(dice.random.randrange(3, 12), "O")
+    leads = dice.words(dice.random.randrange(8, 24), "L")
+    deals = dice.words(dice.random.randrange(6, 22), "O")
     world: World = {
         "accounts": _accounts(dice, names),
         "exchange_rates": _exchange_rates(dice),
@@ -418,7 +418,7 @@ def _opportunity(
     closed_at = None if outcome == "open" else created_at + dice.pick((0, 1, 10, 30, 31, 60.5, 200)) * DAY
     if closed_at is not None and dice.maybe(0.05):
         closed_at = created_at - DAY
-    currency = dice.pick(("USD", "USD", "USD", "USD", "EUR", "EUR", "GBP", "CHF"))
+    currency = dice.pick(("USD", "USD", "EUR") if dice.seed % 3 else ("USD", "EUR", "GBP", "CHF"))
     pipeline = dice.pick((None, "default", "partner"))
     world["opportunities"].append(
         _row(
@@ -473,7 +473,7 @@ def _history(
 
 
 def _conversions(dice: Dice, world: World) -> None:
-    for subject in dice.words(dice.random.randrange(2, 9), "v"):
+    for subject in dice.words(dice.random.randrange(4, 20), "v"):
         action, channel = dice.pick(("demo", "demo", "webinar")), dice.pick(("web", "email", None))
         if dice.maybe(0.3):
             offered, taken = dice.pick(((None, dice.instant()), (dice.instant(), dice.instant())))
@@ -510,14 +510,13 @@ class Asked:
 
 
 def _periods_around(now: date) -> list[tuple[str, str | None]]:
-    """The month of `now`, the two before and the one after, a quarter, a year, everything."""
-    months = [add_months(now.replace(day=1), n) for n in (0, -1, -3, 1)]
-    quarter = f"{now.year}-Q{(now.month + 2) // 3}"
+    """The month of `now`, some before and the one after, quarters, years, everything."""
+    months = [add_months(now.replace(day=1), n) for n in (0, 0, -1, -1, -2, -3, 1)]
+    before = add_months(now, -3)
     return [
         *(("month", f"{month:%Y-%m}") for month in months),
-        ("quarter", quarter),
-        ("quarter", "2024-Q3"),
-        ("year", "2024"),
+        *(("quarter", f"{day.year}-Q{(day.month + 2) // 3}") for day in (now, now, before)),
+        *(("year", str(year)) for year in (2024, 2024, now.year)),
         ("all", None),
     ]
 
@@ -639,7 +638,37 @@ SALES_PARAMS: dict[str, list[dict[str, Any]]] = {
 }
 """The params worth asking about of each metric of the funnel and of sales."""
 
-_ACCOUNT_SLICES: list[dict[str, str]] = [{}, {}, {"segment": "smb"}, {"segment": "unknown"}, {"account_id": "A1"}]
+_STAGE: list[dict[str, Any]] = [{"stage": "discovery"}, {"stage": "demo"}, {"stage": "proposal"}]
+
+PIPELINE_PARAMS: dict[str, list[dict[str, Any]]] = {
+    "stage_conversion_rate": [
+        *_STAGE,
+        *({**params, "skipped": "ignore"} for params in _STAGE),
+        {"stage": "discovery", "to": "proposal"},
+        {"stage": "demo", "resolved_only": True},
+    ],
+    "stage_duration_days": [*_STAGE, {"stage": "demo", "stat": "mean", "open": "include"}],
+    "stage_delay_days": _STAGE,
+    "stage_overdue_rate": [{}],
+    "stage_friction_index": _STAGE,
+    "stage_regression_rate": [{}],
+    "pipeline_movement_rate": [{}],
+    "close_date_slippage_rate": [{}, {"weight": "value"}],
+    "close_date_pushes": [{}],
+    "open_pipeline_count": [{}, {"types": ["renewal"]}],
+    "open_pipeline_value": [{}],
+    "weighted_pipeline_value": [{}],
+    "pipeline_velocity": [{}, {"lookback_days": 90}],
+    "required_pipeline_coverage": [{}],
+}
+"""The params worth asking about of each metric of stages and the open pipeline, asked of a sales world."""
+
+_ACCOUNT_SLICES: list[dict[str, str]] = [
+    *({}, {}, {}, {}),  # mostly the whole company
+    {"segment": "smb"},
+    {"segment": "unknown"},
+    {"account_id": "A1"},
+]
 _LINE_SLICES: list[dict[str, str]] = [{"product": "core"}, {"plan": "pro"}, {"segment": "ent", "product": "core"}]
 _OWNER_SLICES: list[dict[str, str]] = [
     {"owner_id": "p1"},
@@ -657,6 +686,8 @@ def _slices(metric: str, params: dict[str, Any]) -> list[dict[str, str]]:
     if metric in SUBSCRIPTION_PARAMS:
         sold = "basis" in params or "source" in params
         return _ACCOUNT_SLICES if sold else [*_ACCOUNT_SLICES, *_LINE_SLICES]
+    if metric in {"stage_regression_rate", "pipeline_movement_rate"}:
+        return _ACCOUNT_SLICES  # of which day their owner is, is not settled
     return [*_ACCOUNT_SLICES, *_OWNER_SLICES]
 
 

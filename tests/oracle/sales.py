@@ -137,10 +137,11 @@ def win_rate(question: Question) -> Fraction | None:
 def win_rate_value(question: Question) -> Fraction | None:
     """The same in money; open deals at their amount of then and the rate of the last day."""
     deals = _deals(question)
-    return _win_rate_value(deals, question.start, question.until)
+    return win_rate_value_in(deals, question.start, question.until)
 
 
-def _win_rate_value(deals: Deals, start: datetime, until: datetime) -> Fraction | None:
+def win_rate_value_in(deals: Deals, start: datetime, until: datetime) -> Fraction | None:
+    """Win rate by value of the deals closed between two instants."""
     question = deals.question
     won, base, still_open = _decided(deals, start, until)
     waiting = []
@@ -164,10 +165,11 @@ def _average(values: list[Fraction | None], stat: str) -> Fraction | None:
 
 def sales_cycle_days(question: Question) -> Fraction | None:
     """From the start of a deal to its close."""
-    return _cycle(_deals(question), question.start, question.until, question.params.get("stat", "mean"))
+    return sales_cycle_in(_deals(question), question.start, question.until, question.params.get("stat", "mean"))
 
 
-def _cycle(deals: Deals, start: datetime, until: datetime, stat: str) -> Fraction | None:
+def sales_cycle_in(deals: Deals, start: datetime, until: datetime, stat: str) -> Fraction | None:
+    """Statistic of the lengths, in days, of deals closed between two instants."""
     outcome = deals.question.params.get("outcome", "won")
     lengths = []
     for deal in closed(deals, start, until):
@@ -188,17 +190,21 @@ def _beginning(deals: Deals, deal: Row) -> datetime | None:
     return deal["created_at"]  # type: ignore[no-any-return]
 
 
+def lookback_start(question: Question) -> datetime:
+    """Where the window for value, rate and cycle begins: the period, or that many days before T."""
+    days = question.params.get("lookback_days")
+    return question.start if days is None else days_later(question.until, -days, question.zone)
+
+
 def sales_velocity(question: Question) -> Fraction | None:
     """Number of deals times average value times win rate, over the cycle: money per day."""
     deals = _deals(question)
-    start = question.start
-    if (days := question.params.get("lookback_days")) is not None:
-        start = days_later(question.until, -days, question.zone)
+    start = lookback_start(question)
     counted = closed(deals, start, question.until)
     won = [deal for deal in counted if deal["won"]]
     value = _average(closing_values(question, won), "mean")
     rate = ratio(len(won), len(counted))
-    cycle = _cycle(deals, start, question.until, "mean")
+    cycle = sales_cycle_in(deals, start, question.until, "mean")
     if value is None or rate is None:
         return None
     return ratio(_number_of_deals(deals) * value * rate, cycle)
