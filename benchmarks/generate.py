@@ -118,7 +118,7 @@ def _stage_subscriptions(connection: duckdb.DuckDBPyConnection, sizes: Sizes) ->
             CASE WHEN line > 0 AND draw(4 * account + line, 10, 5) = 0 THEN draw(account, 11, 4)
                  ELSE (draw(account, 11, 4) + line) % 4 END AS product,
             draw(4 * account + line, 12, 3) AS plan,
-            draw(4 * account + line, 13, 1900) - 200 AS first_day,
+            draw(4 * account + line, 13, 2030) - 200 AS first_day,
             45 + draw(4 * account + line, 14, 120) AS length,
             CASE WHEN line = 3 THEN 1 + draw(4 * account, 15, 3) ELSE 3 + draw(4 * account + line, 15, 9) END AS prices,
             draw(4 * account + line, 16, 100) < 55 AS ends,
