@@ -1,0 +1,1 @@
+"""What a metric is, and how a whole catalogue of them is evaluated together."""

@@ -1,0 +1,223 @@
+"""What a definition may ask of the evaluation: the day `now`, the zone, currencies, periods and merged records."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import ibis
+from ibis import _
+
+from revgauge.catalogue.engine import Warehouse, day_literal, local_day
+from revgauge.catalogue.facts import UNKNOWN, Scope
+from revgauge.model.period import DAY, Calendar, Period
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a company sets once: how money and time are reported."""
+
+    now: date
+    reporting_currency: str = "USD"
+    time_zone: str = "UTC"
+    first_month: int = 1
+    defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Parameters that the project sets for a metric, by metric."""
+
+    @property
+    def calendar(self) -> Calendar:
+        """How the company counts time."""
+        return Calendar(self.now, self.first_month)
+
+
+class Rates:
+    """Exchange rates: the worth of one unit on a day is the last quote on or before it, however old."""
+
+    def __init__(self, quotes: Sequence[tuple[str, date, Decimal]], reporting_currency: str) -> None:
+        """Take quotes of (currency, day, rate)."""
+        self.reporting_currency = reporting_currency
+        self._days: dict[str, list[date]] = {}
+        self._rates: dict[str, list[Decimal]] = {}
+        for currency, day, rate in sorted(quotes):
+            self._days.setdefault(currency, []).append(day)
+            self._rates.setdefault(currency, []).append(rate)
+
+    @property
+    def currencies(self) -> tuple[str, ...]:
+        """Currencies with a quote."""
+        return tuple(self._days)
+
+    def on(self, currency: str, day: date) -> Decimal | None:
+        """Units of the reporting currency for one unit on that day; None before the first quote."""
+        if currency == self.reporting_currency:
+            return Decimal(1)
+        place = bisect_right(self._days.get(currency, ()), day)
+        return self._rates[currency][place - 1] if place else None
+
+    def changes(self, currency: str, first: date, last: date) -> list[date]:
+        """The days from first to last on which the rate is quoted anew."""
+        return [day for day in self._days.get(currency, ()) if first <= day <= last]
+
+    def daily(self, last: date) -> list[tuple[str, date, Decimal]]:
+        """Every currency's rate on every day from its first quote to `last`."""
+        rows: list[tuple[str, date, Decimal]] = []
+        for currency, days in self._days.items():
+            for place, start in enumerate(days):
+                end = min(days[place + 1] if place + 1 < len(days) else last + DAY, last + DAY)
+                rate = self._rates[currency][place]
+                rows += [(currency, start + timedelta(days=n), rate) for n in range((end - start).days)]
+        return rows
+
+
+def follow(links: Mapping[str, str]) -> dict[str, str]:
+    """For every key the end of its chain of links; a loop stops at the row before it would close."""
+    ends: dict[str, str] = {}
+    for start in links:
+        seen = {start}
+        place = start
+        while (onward := links.get(place)) is not None and onward not in seen:
+            seen.add(onward)
+            place = onward
+        ends[start] = place
+    return ends
+
+
+class Context:
+    """The surroundings of one evaluation."""
+
+    def __init__(self, warehouse: Warehouse, settings: Settings) -> None:
+        """Look at the warehouse as it was on the day `settings.now`."""
+        self.warehouse = warehouse
+        self.settings = settings
+        self.calendar = settings.calendar
+        self.scope = Scope()
+        self._merged: dict[tuple[str, str], dict[str, str]] = {}
+        self._tables: dict[str, ir.Table] = {}
+        self._rates: list[Rates] = []
+
+    def within(self, scope: Scope) -> Context:
+        """The same surroundings with another scope."""
+        other = object.__new__(Context)
+        other.__dict__ = {**self.__dict__, "scope": scope}
+        return other
+
+    @property
+    def now(self) -> date:
+        """The last day that counts."""
+        return self.settings.now
+
+    @property
+    def reporting_currency(self) -> str:
+        """The currency of all results."""
+        return self.settings.reporting_currency
+
+    @property
+    def periods(self) -> tuple[Period, ...]:
+        """The periods that are evaluated, for tables that compare the two ends of each."""
+        return self.scope.periods
+
+    @property
+    def whole_by(self) -> tuple[str, ...]:
+        """Dimensions of which each value is treated as a company of its own."""
+        return self.scope.whole_by
+
+    def today(self) -> Any:
+        """The day `now` as a literal."""
+        return day_literal(self.now)
+
+    def day(self, moment: Any) -> Any:
+        """The day of an instant in the reporting time zone."""
+        return local_day(moment, self.settings.time_zone)
+
+    def known(self, moment: Any) -> Any:
+        """An instant, or nothing if it lies after the day `now`."""
+        return ibis.ifelse(self.day(moment) <= self.today(), moment, None)
+
+    def known_day(self, day: Any) -> Any:
+        """A day, or nothing if it lies after the day `now`."""
+        return ibis.ifelse(day <= self.today(), day, None)
+
+    @property
+    def rates(self) -> Rates:
+        """The exchange rates; none if none were loaded."""
+        if not self._rates:
+            quotes: list[tuple[str, date, Decimal]] = []
+            if self.warehouse.loaded("exchange_rates"):
+                table = self.warehouse.entity("exchange_rates").select("currency", "quoted_on", "rate")
+                quotes = [(row[0], row[1], row[2]) for row in self.warehouse.pairs(table.filter(_.rate.notnull()))]
+            self._rates.append(Rates(quotes, self.reporting_currency))
+        return self._rates[0]
+
+    def daily_rates(self) -> ir.Table:
+        """A table of `rate_currency`, `rate_day`, `rate` for every day from the first quote to `now`."""
+        if "daily_rates" not in self._tables:
+            columns = {"rate_currency": "string", "rate_day": "date", "rate": "decimal(18, 8)"}
+            rows = self.rates.daily(self.now)
+            self._tables["daily_rates"] = self.warehouse.literal_table(columns, rows, "daily_rates")
+        return self._tables["daily_rates"]
+
+    def with_rate(self, table: ir.Table, currency: str, day: str) -> ir.Table:
+        """The table with a column `rate`: the worth of a unit of its currency on its day, empty if not known."""
+        own = table[currency].fill_null(self.reporting_currency)
+        daily = self.daily_rates()
+        joined = table.left_join(daily, [own == daily.rate_currency, table[day] == daily.rate_day])
+        one = ibis.literal(Decimal(1)).cast("decimal(18, 8)")
+        return joined.select(
+            *[table[name] for name in table.columns],
+            rate=ibis.ifelse(own == self.reporting_currency, one, daily.rate),
+        )
+
+    def merged(self, entity: str, link: str = "duplicate_of") -> dict[str, str]:
+        """For each row that was merged away, the key of its survivor."""
+        if (entity, link) not in self._merged:
+            links: dict[str, str] = {}
+            if self.warehouse.loaded(entity):
+                table = self.warehouse.entity(entity)
+                key = table.columns[0]
+                links = dict(self.warehouse.pairs(table.filter(table[link].notnull()).select(key, link)))
+            self._merged[entity, link] = follow(links)
+        return self._merged[entity, link]
+
+    def _account_targets(self, level: str) -> dict[str, str]:
+        survivors = self.merged("accounts")
+        if level != "parent" or not self.warehouse.loaded("accounts"):
+            return survivors
+        table = self.warehouse.entity("accounts")
+        rows = self.warehouse.pairs(table.filter(_.parent_account_id.notnull()).select("account_id", "parent_account_id"))
+        parents = {
+            survivors.get(child, child): survivors.get(parent, parent)
+            for child, parent in rows
+            if child not in survivors or survivors[child] == child
+        }
+        tops = follow({child: parent for child, parent in parents.items() if child != parent})
+        every = {child: tops.get(top, top) for child, top in survivors.items()}
+        return {**tops, **every}
+
+    def resolved(self, table: ir.Table, column: str = "account_id", *, level: str = "account") -> ir.Table:
+        """The table with the account of each row replaced by the one under which it counts."""
+        targets = {key: end for key, end in self._account_targets(level).items() if key != end}
+        if not targets:
+            return table
+        name = f"account_targets_{level}"
+        if name not in self._tables:
+            columns = {"merged_id": "string", "target_id": "string"}
+            self._tables[name] = self.warehouse.literal_table(columns, targets.items(), name)
+        links = self._tables[name]
+        joined = table.left_join(links, table[column] == links.merged_id)
+        replaced = ibis.coalesce(links.target_id, table[column])
+        return joined.select(**{name: replaced if name == column else table[name] for name in table.columns})
+
+    def or_unknown(self, column: Any) -> Any:
+        """A dimension, with a word for what is missing."""
+        return column.fill_null(UNKNOWN)
+
+    def holds(self, expression: ir.Table) -> bool:
+        """Whether an expression has any row: decides between a plain plan and one for the rare case."""
+        return bool(self.warehouse.pairs(expression.limit(1)))

@@ -1,0 +1,446 @@
+"""The planner: many measures, periods and cuts in few passes over the rows.
+
+Sums are cut once at every day on which a span of any measure begins or ends. Between two such days lies a bucket; one
+grouped query for each table and cut gives the sums of all buckets, and every value - of a month, of a year, a balance,
+a trailing window - is a difference of running totals of them. So the number of queries does not grow with metrics,
+periods or grains. Distinct counts, quantiles and distributions cannot be added up; they are grouped by span directly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal, localcontext
+from typing import TYPE_CHECKING, Any
+
+import ibis
+import numpy as np
+
+from revgauge.catalogue.engine import day_literal, to_decimal
+from revgauge.catalogue.facts import UNKNOWN, Dimension, Facts, Scope
+from revgauge.catalogue.measures import Curve, Distinct, Leaf, Measure, Revaluation, Spread, Total
+from revgauge.catalogue.registry import UnknownName
+from revgauge.catalogue.resolver import NotComputable, Resolver
+from revgauge.catalogue.series import PRECISION, ZERO, Numbers
+from revgauge.catalogue.spans import Days
+from revgauge.model.period import DAY, Period
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import pyarrow as pa
+
+Key = tuple[str, ...]
+FEW = 6
+"""Up to this many days a bucket is told by comparing with each of them."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The dimensions by which values are split, and the values to which rows are limited."""
+
+    dimensions: tuple[str, ...] = ()
+    only: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass
+class Answer:
+    """What was found for one leaf: for each span, one number for each key, and why there is none."""
+
+    keys: list[Key]
+    numbers: dict[Days, Numbers] = field(default_factory=dict)
+    gaps: dict[Days, Numbers] = field(default_factory=dict)
+    extras: dict[str, dict[Days, Numbers]] = field(default_factory=dict)
+    missing: str = ""
+    parts: dict[Days, dict[Key, list[Any]]] = field(default_factory=dict)
+
+
+@dataclass
+class Task:
+    """A leaf and the periods for which its value is wanted."""
+
+    leaf: Leaf
+    cut: Cut
+    periods: set[Period] = field(default_factory=set)
+
+
+class Planner:
+    """Groups tasks, runs the queries, and answers for each leaf."""
+
+    def __init__(self, resolver: Resolver) -> None:
+        """Plan over the tables of a resolver."""
+        self.resolver = resolver
+        self.context = resolver.context
+        self._tasks: dict[tuple[int, Cut], Task] = {}
+        self._answers: dict[tuple[int, Cut], Answer] = {}
+        self._kept: list[Measure] = []
+
+    def want(self, leaf: Leaf, cut: Cut, periods: Iterable[Period]) -> None:
+        """Ask for the value of a leaf in the periods."""
+        task = self._tasks.setdefault((id(leaf), cut), Task(leaf, cut))
+        task.periods.update(periods)
+        self._kept.append(leaf)
+
+    def answer(self, leaf: Leaf, cut: Cut) -> Answer:
+        """What was found for a leaf."""
+        return self._answers[id(leaf), cut]
+
+    def run(self) -> None:
+        """Compute everything that was asked for and not yet computed."""
+        groups: dict[tuple[Any, ...], list[Task]] = {}
+        for key, task in self._tasks.items():
+            if key in self._answers:
+                continue
+            additive = isinstance(task.leaf, Total)
+            groups.setdefault((task.leaf.facts, task.leaf.at, additive, task.cut), []).append(task)
+        for (facts, at, additive, cut), tasks in groups.items():
+            try:
+                table = self._prepared(facts, cut)
+            except NotComputable as problem:
+                for task in tasks:
+                    self._answers[id(task.leaf), task.cut] = Answer([], missing=str(problem))
+                continue
+            if additive:
+                self._totals(table, at, cut, tasks)
+            else:
+                self._others(table, at, cut, tasks)
+
+    def dimensions(self, facts: Facts) -> Mapping[str, Dimension]:
+        """By what the facts can be cut."""
+        definition = self.resolver.catalogue.derived.get(facts.name)
+        return definition.dimensions if definition else {}
+
+    def _prepared(self, facts: Facts, cut: Cut) -> ir.Table:
+        """The facts with a column `cut_n` for each dimension of the cut, limited to the values asked for."""
+        table = self.resolver.table(facts)
+        available = self.dimensions(facts)
+        names = list(dict.fromkeys((*cut.dimensions, *(name for name, _ in cut.only))))
+        columns: dict[str, Any] = {}
+        for name in names:
+            if name not in available:
+                raise UnknownName(f"{facts.name} cannot be cut by {name}; it has {', '.join(sorted(available))}")
+            dimension = available[name]
+            if dimension.lookup is None:
+                columns[name] = table[dimension.column]
+                continue
+            lookup = self.resolver.table(self.resolver.facts(dimension.lookup, {}, Scope()))
+            lookup = lookup.select(**{f"key_{name}": lookup.key, f"found_{name}": lookup[name]})
+            table = table.left_join(lookup, table[dimension.column] == lookup[f"key_{name}"])
+            columns[name] = table[f"found_{name}"]
+        wanted = {f"cut_{name}": column.cast("string").fill_null(UNKNOWN) for name, column in columns.items()}
+        if wanted:
+            table = table.mutate(**wanted)
+        for name, value in cut.only:
+            table = table.filter(table[f"cut_{name}"] == value)
+        return table
+
+    # -- sums ---------------------------------------------------------------------------------------------------------
+
+    def _totals(self, table: ir.Table, at: str, cut: Cut, tasks: list[Task]) -> None:
+        spans = {id(task): {task.leaf.days(period) for period in task.periods} for task in tasks}
+        edges: set[date] = set()
+        for task in tasks:
+            for days in spans[id(task)]:
+                edges |= self._edges(days)
+            if isinstance(task.leaf, Revaluation):
+                edges |= self._quote_days(task)
+        ordered = sorted(edges)
+        by_currency = next((task.leaf.currency for task in tasks if _total(task.leaf).currency), None)
+        aggregates: dict[str, Any] = {}
+        named: dict[Any, str] = {}
+        columns: dict[int, tuple[str, str | None]] = {}
+        for task in tasks:
+            leaf = _total(task.leaf)
+            value = _named(named, aggregates, _sum(table, leaf.value, leaf.where))
+            gap = None
+            if leaf.gap is not None:
+                gap = _named(named, aggregates, _sum(table, leaf.gap, leaf.where))
+            columns[id(task)] = (value, gap)
+        bucket = _bucket(table[at], ordered)
+        groups = {"bucket": bucket, **{name: table[f"cut_{name}"] for name in cut.dimensions}}
+        if by_currency:
+            groups["in_currency"] = table[by_currency]
+        expression = table.group_by(**groups).aggregate(**aggregates)
+        rows = self.context.warehouse.fetch(expression, tasks[0].leaf.facts.name)
+        sums = _Sums(rows, ordered, cut, by_currency is not None)
+        for task in tasks:
+            self._answers[id(task.leaf), task.cut] = self._from_sums(task, sums, spans[id(task)], columns[id(task)])
+
+    def _edges(self, days: Days) -> set[date]:
+        edges = {days.first} if days.first is not None else set()
+        if days.last < self.context.now:
+            edges.add(days.last + DAY)
+        return edges
+
+    def _quote_days(self, task: Task) -> set[date]:
+        rates = self.context.rates
+        first = min(period.start for period in task.periods)
+        last = max(period.closing for period in task.periods)
+        return {day for currency in rates.currencies for day in rates.changes(currency, first, last)}
+
+    def _from_sums(
+        self, task: Task, sums: _Sums, spans: set[Days], columns: tuple[str, str | None]
+    ) -> Answer:
+        leaf = _total(task.leaf)
+        answer = Answer(sums.keys)
+        value, gap = columns
+        if isinstance(leaf, Revaluation):
+            for period in task.periods:
+                days = leaf.days(period)
+                answer.numbers[days], answer.gaps[days] = self._revalued(sums, value, period)
+            return answer
+        if leaf.currency is None:
+            for days in spans:
+                answer.numbers[days] = sums.over(value, days)
+                if gap is not None:
+                    answer.gaps[days] = sums.over(gap, days)
+            return answer
+        for period in task.periods:
+            days = leaf.days(period)
+            on = leaf.convert_on(period) if leaf.convert_on else days.last
+            answer.numbers[days], answer.gaps[days] = self._converted(sums, value, days, on)
+        return answer
+
+    def _converted(self, sums: _Sums, column: str, days: Days, on: date) -> tuple[Numbers, Numbers]:
+        """Amounts of all currencies at the rates of one day; how many of them have none."""
+        number = np.full(len(sums.keys), ZERO, dtype=object)
+        gaps = np.zeros(len(sums.keys), dtype=object)
+        with localcontext(prec=PRECISION):
+            for currency in sums.currencies:
+                amount = sums.over(column, days, currency)
+                rate = self.context.rates.on(currency, on)
+                if rate is None:
+                    gaps = gaps + (amount != 0).astype(int)
+                else:
+                    number = number + amount * rate
+        return number, gaps
+
+    def _revalued(self, sums: _Sums, column: str, period: Period) -> tuple[Numbers, Numbers]:
+        """What changed rates alone did to the balances of the day before, over the period."""
+        number = np.full(len(sums.keys), ZERO, dtype=object)
+        gaps = np.zeros(len(sums.keys), dtype=object)
+        rates = self.context.rates
+        with localcontext(prec=PRECISION):
+            for currency in sums.currencies:
+                if currency == rates.reporting_currency:
+                    continue
+                first = rates.on(currency, period.opening)
+                for day in rates.changes(currency, period.start, period.closing):
+                    held = sums.over(column, Days(None, day - DAY), currency)
+                    before = rates.on(currency, day - DAY)
+                    if before is None:
+                        gaps = gaps + (held != 0).astype(int)
+                    else:
+                        number = number + held * ((rates.on(currency, day) or ZERO) - before)
+                if first is None and not rates.changes(currency, period.start, period.closing):
+                    held = sums.over(column, Days(None, period.closing), currency)
+                    gaps = gaps + (held != 0).astype(int)
+        return number, gaps
+
+    # -- what cannot be added up --------------------------------------------------------------------------------------
+
+    def _others(self, table: ir.Table, at: str, cut: Cut, tasks: list[Task]) -> None:
+        curves = [task for task in tasks if isinstance(task.leaf, Curve)]
+        plain = [task for task in tasks if not isinstance(task.leaf, Curve)]
+        for batch in ([plain] if plain else []) + [[task] for task in curves]:
+            spans = sorted(
+                {task.leaf.days(period) for task in batch for period in task.periods},
+                key=lambda days: (days.first or date.min, days.last),
+            )
+            placed = self._placed(table, at, spans)
+            groups = {"bucket": placed["bucket"], **{name: placed[f"cut_{name}"] for name in cut.dimensions}}
+            if isinstance(batch[0].leaf, Curve):
+                self._curve(placed, groups, cut, batch[0], spans)
+            else:
+                self._grouped(placed, groups, cut, batch, spans)
+
+    def _placed(self, table: ir.Table, at: str, spans: Sequence[Days]) -> ir.Table:
+        """The rows with the number of the span they fall into; in several, if spans overlap."""
+        if len(spans) == 1:
+            (days,) = spans
+            table = table.filter(table[at] <= day_literal(days.last))
+            if days.first is not None:
+                table = table.filter(table[at] >= day_literal(days.first))
+            return table.mutate(bucket=ibis.literal(0).cast("int64"))
+        listed = self.context.warehouse.literal_table(
+            {"bucket": "int64", "span_first": "date", "span_last": "date"},
+            [(place, days.first or date.min.replace(year=1), days.last) for place, days in enumerate(spans)],
+            "spans",
+        )
+        joined = table.inner_join(listed, [table[at] >= listed.span_first, table[at] <= listed.span_last])
+        return joined.drop("span_first", "span_last")
+
+    def _grouped(
+        self, placed: ir.Table, groups: dict[str, Any], cut: Cut, tasks: list[Task], spans: Sequence[Days]
+    ) -> None:
+        aggregates: dict[str, Any] = {}
+        named: dict[Any, str] = {}
+        wanted: dict[int, dict[str, str]] = {}
+        for task in tasks:
+            wanted[id(task)] = {
+                part: _named(named, aggregates, expression)
+                for part, expression in _statistics(placed, task.leaf).items()
+            }
+        rows = self.context.warehouse.fetch(
+            placed.group_by(**groups).aggregate(**aggregates), tasks[0].leaf.facts.name
+        )
+        keys, places = _keys(rows, cut)
+        buckets = rows["bucket"].to_numpy()
+        for task in tasks:
+            answer = Answer(keys)
+            for part, column in wanted[id(task)].items():
+                grid = np.full((len(spans), len(keys)), None, dtype=object)
+                grid[buckets, places] = rows[column].to_pylist()
+                target = answer.numbers if part == "value" else answer.extras.setdefault(part, {})
+                for number, days in enumerate(spans):
+                    target[days] = grid[number]
+            self._answers[id(task.leaf), task.cut] = answer
+
+    def _curve(
+        self, placed: ir.Table, groups: dict[str, Any], cut: Cut, task: Task, spans: Sequence[Days]
+    ) -> None:
+        leaf = task.leaf
+        assert isinstance(leaf, Curve)  # noqa: S101 - the caller sorted the tasks by kind
+        if leaf.where is not None:
+            placed = placed.filter(leaf.where)
+            groups = {"bucket": placed["bucket"], **{name: placed[f"cut_{name}"] for name in cut.dimensions}}
+        grouped = placed.group_by(**groups, **{name: placed[name] for name in leaf.columns})
+        rows = self.context.warehouse.fetch(grouped.aggregate(cases=placed.count()), leaf.facts.name)
+        keys, places = _keys(rows, cut)
+        answer = Answer(keys)
+        columns = [np.array(rows[name].to_pylist(), dtype=object) for name in (*leaf.columns, "cases")]
+        buckets = rows["bucket"].to_numpy()
+        for number, days in enumerate(spans):
+            found: dict[Key, list[Any]] = {}
+            for place, key in enumerate(keys):
+                mine = (buckets == number) & (places == place)
+                if mine.any():
+                    found[key] = [column[mine] for column in columns]
+            answer.parts[days] = found
+        self._answers[id(leaf), task.cut] = answer
+
+
+class _Sums:
+    """Running totals over buckets, by key and, where amounts keep their currency, by currency."""
+
+    def __init__(self, rows: pa.Table, edges: list[date], cut: Cut, by_currency: bool) -> None:
+        self.edges = np.array(edges, dtype="datetime64[D]")
+        self._rows = rows
+        self.keys, self._places = _keys(rows, cut)
+        if len(edges) <= FEW:
+            self._buckets = rows["bucket"].to_numpy().astype(np.int64)
+        else:
+            days = rows["bucket"].to_numpy().astype("datetime64[D]")
+            self._buckets = np.searchsorted(self.edges, days, side="right")
+        self._currencies = (
+            np.array(rows["in_currency"].to_pylist(), dtype=object) if by_currency else None
+        )
+        self.currencies: list[str] = (
+            sorted(set(self._currencies.tolist())) if self._currencies is not None else []
+        )
+        self._running: dict[tuple[str, str | None], Numbers] = {}
+
+    def over(self, column: str, days: Days, currency: str | None = None) -> Numbers:
+        """The sum of a column over the days, for every key."""
+        running = self._totals(column, currency)
+        low = 0
+        if days.first is not None:
+            low = int(np.searchsorted(self.edges, np.datetime64(days.first, "D"), side="right"))
+        end = np.datetime64(days.last + DAY, "D")
+        place = int(np.searchsorted(self.edges, end, side="left"))
+        high = place + 1 if place < len(self.edges) and self.edges[place] == end else len(self.edges) + 1
+        difference: Numbers = running[high] - running[low]
+        return difference
+
+    def _totals(self, column: str, currency: str | None) -> Numbers:
+        """Row n is the sum of the first n buckets."""
+        if (column, currency) not in self._running:
+            values = np.array([ZERO if value is None else value for value in self._rows[column].to_pylist()], dtype=object)
+            buckets, places = self._buckets, self._places
+            if currency is not None and self._currencies is not None:
+                mine = self._currencies == currency
+                values, buckets, places = values[mine], buckets[mine], places[mine]
+            grid = np.full((len(self.edges) + 2, max(len(self.keys), 1)), ZERO, dtype=object)
+            with localcontext(prec=PRECISION):
+                np.add.at(grid, (buckets + 1, places), values)
+                self._running[column, currency] = np.add.accumulate(grid, axis=0)[:, : len(self.keys)]
+        return self._running[column, currency]
+
+
+def _total(leaf: Leaf) -> Total:
+    assert isinstance(leaf, Total)  # noqa: S101 - the caller sorted the tasks by kind
+    return leaf
+
+
+def _named(named: dict[Any, str], aggregates: dict[str, Any], expression: Any) -> str:
+    """The name of an aggregate, the same for the same expression."""
+    operation = expression.op()
+    if operation not in named:
+        named[operation] = f"value_{len(named)}"
+        aggregates[named[operation]] = expression
+    return named[operation]
+
+
+def column_of(table: ir.Table, column: Any) -> Any:
+    """A column of the table: by name, or worked out from a deferred expression."""
+    if isinstance(column, str):
+        return table[column]
+    return column.resolve(table) if hasattr(column, "resolve") else column
+
+
+def _sum(table: ir.Table, value: Any, where: Any) -> Any:
+    condition = None if where is None else column_of(table, where).fill_null(False)
+    if value is None:
+        return table.count() if condition is None else condition.cast("int64").sum()
+    column = column_of(table, value)
+    return column.sum() if condition is None else column.sum(where=condition)
+
+
+def _statistics(table: ir.Table, leaf: Leaf) -> dict[str, Any]:
+    """The aggregates of a leaf that cannot be added up."""
+    condition = None if leaf.where is None else column_of(table, leaf.where).fill_null(False)
+    if isinstance(leaf, Distinct):
+        column = column_of(table, leaf.of)
+        return {"value": (column if condition is None else ibis.ifelse(condition, column, None)).nunique()}
+    assert isinstance(leaf, Spread)  # noqa: S101 - distributions are handled apart
+    column = column_of(table, leaf.value)
+    if condition is not None:
+        column = ibis.ifelse(condition, column, None)
+    number = column.cast("float64")
+    found = {
+        "total": column.sum(),
+        "cases": column.count(),
+        "median": number.quantile(0.5),
+        "p90": number.quantile(0.9),
+        "deviation": number.std(how="sample"),
+    }
+    if leaf.gap is not None:
+        found["gaps"] = _sum(table, leaf.gap, leaf.where)
+    return found
+
+
+def _bucket(day: Any, edges: list[date]) -> Any:
+    """Where between the edges a day lies: by number if they are few, else the first day of its month, or itself."""
+    if not edges:
+        return ibis.literal(0).cast("int64")
+    if len(edges) <= FEW:
+        bucket = ibis.ifelse(day >= day_literal(edges[0]), 1, 0)
+        for edge in edges[1:]:
+            bucket = bucket + ibis.ifelse(day >= day_literal(edge), 1, 0)
+        return bucket.cast("int64")
+    if all(edge.day == 1 for edge in edges):
+        return day.truncate("M").cast("date")
+    return day
+
+
+def _keys(rows: pa.Table, cut: Cut) -> tuple[list[Key], Any]:
+    """The different values of the cut, in order, and for each row the place of its own."""
+    if not cut.dimensions:
+        return [()], np.zeros(rows.num_rows, dtype=np.int64)
+    values = list(zip(*[rows[name].to_pylist() for name in cut.dimensions], strict=True))
+    keys: list[Key] = sorted(set(values))
+    place = {key: number for number, key in enumerate(keys)}
+    return keys, np.array([place[value] for value in values], dtype=np.int64)
+
+
+__all__ = ["Answer", "Cut", "Decimal", "Key", "Planner", "column_of", "to_decimal"]

@@ -1,0 +1,226 @@
+"""The catalogue: every metric and derived table, found by walking folders.
+
+A definition is a function. Its positional arguments say what it reads - an entity, a derived table, another metric or
+`context` - and its keyword-only arguments are its parameters. Parameters of what it reads are its parameters too,
+unless it fixes them.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+import pkgutil
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import ModuleType
+from typing import Any, Literal, get_type_hints
+
+from revgauge.catalogue.facts import Dimension
+from revgauge.catalogue.params import REQUIRED, Param
+from revgauge.model.entities import ENTITIES
+
+
+class Unit(StrEnum):
+    """Of what a metric is a number."""
+
+    MONEY = "money"
+    COUNT = "count"
+    RATIO = "ratio"
+    DAYS = "days"
+    HOURS = "hours"
+    MONTHS = "months"
+    POINTS = "points"
+    MONEY_PER_DAY = "money per day"
+
+
+Better = Literal["up", "down", "target", "zero", "none"]
+Timing = Literal["leading", "lagging"]
+Kind = Literal["flow", "stock", "ratio", "cohort", "due", "snapshot", "window", "formula"]
+
+SECTIONS = ("Unit", "Formula", "Edges", "Seed", "Source", "So what", "Benchmark", "Null", "By")
+_SECTION = re.compile(rf"^({'|'.join(SECTIONS)}):\s*", re.MULTILINE)
+
+
+class UnknownName(LookupError):
+    """A metric or dimension that does not exist; the message says what was probably meant."""
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A function of the catalogue: what it reads and which parameters it has."""
+
+    name: str
+    function: Callable[..., Any]
+    reads: tuple[str, ...]
+    own_params: Mapping[str, Param]
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
+    """`entity.field` that must have been loaded, else there is no value."""
+
+    @property
+    def module(self) -> str:
+        """The last part of its module's name: its family."""
+        return self.function.__module__.rpartition(".")[2]
+
+    @property
+    def doc(self) -> str:
+        """Its docstring, unindented."""
+        return inspect.cleandoc(self.function.__doc__ or "")
+
+
+@dataclass(frozen=True)
+class Derived(Definition):
+    """A table that several metrics share."""
+
+    dimensions: Mapping[str, Dimension] = field(default_factory=dict)
+    optional: frozenset[str] = frozenset()
+    """Entities that stand in as empty tables when they were never loaded."""
+    kept: bool = True
+    """Computed into a table of its own; otherwise it is written into the query that reads it."""
+    per_period: bool | Callable[[Mapping[str, Any]], bool] = False
+    """It compares the two ends of each period, so that it is made anew for each grain."""
+    row_key: tuple[str, ...] = ()
+    """Columns that name a row to a person, first in a listing."""
+    ledger: str | None = None
+    """The derived table that lists the rows behind a balance of this one."""
+
+
+@dataclass(frozen=True)
+class Metric(Definition):
+    """What a number means."""
+
+    label: str = ""
+    unit: Unit = Unit.COUNT
+    better: Better = "up"
+    timing: Timing = "lagging"
+    kind: Kind = "flow"
+    aliases: tuple[str, ...] = ()
+    dimensions: tuple[str, ...] = ()
+    """Dimensions beside those that all of its facts share."""
+    excluded: tuple[str, ...] = ()
+    """Dimensions of its facts by which it makes no sense."""
+    looks_ahead: bool = False
+    origin: str = "RevGauge"
+    """Where the definition stands: the catalogue, or a file of the project."""
+    version: str = "1"
+
+    @property
+    def family(self) -> str:
+        """The family it belongs to: the title of its module."""
+        return self.module.replace("_", " ")
+
+    def sections(self) -> dict[str, str]:
+        """The docstring in parts: `definition`, `notes`, and each named section (Unit, Formula, Source, ...)."""
+        pieces = _SECTION.split(self.doc)
+        definition, _, notes = pieces[0].strip().partition("\n")
+        parts = {"definition": definition.strip(), "notes": " ".join(notes.split())}
+        parts |= {name: " ".join(text.split()) for name, text in zip(pieces[1::2], pieces[2::2], strict=True)}
+        return parts
+
+
+def _read_signature(function: Callable[..., Any]) -> tuple[tuple[str, ...], dict[str, Param]]:
+    arguments = inspect.signature(function).parameters
+    reads = [name for name, argument in arguments.items() if argument.kind is not inspect.Parameter.KEYWORD_ONLY]
+    # Only parameters are looked at: what is read may be annotated with names that exist for type checkers alone.
+    keywords = {name: argument.annotation for name, argument in arguments.items() if name not in reads}
+    hints = get_type_hints(type("Parameters", (), {"__annotations__": keywords}), function.__globals__)
+    params: dict[str, Param] = {}
+    for name, hint in hints.items():
+        default = arguments[name].default
+        public = name.rstrip("_")
+        params[public] = Param(public, hint, REQUIRED if default is inspect.Parameter.empty else default)
+    return tuple(reads), params
+
+
+def metric(**card: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Put a function into the catalogue as a metric; the card holds label, unit, better, timing, kind and aliases."""
+
+    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        reads, params = _read_signature(function)
+        name = card.pop("name", function.__name__)
+        function.__dict__["definition"] = Metric(name, function, reads, params, **card)
+        return function
+
+    return register
+
+
+def derived(**card: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Put a function into the catalogue as a derived table."""
+
+    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        reads, params = _read_signature(function)
+        function.__dict__["definition"] = Derived(function.__name__, function, reads, params, **card)
+        return function
+
+    return register
+
+
+class Catalogue:
+    """All definitions by name."""
+
+    def __init__(self, definitions: Iterator[Definition]) -> None:
+        """Take the definitions in; a name or alias given twice is a mistake of ours and raises ValueError."""
+        self.metrics: dict[str, Metric] = {}
+        self.derived: dict[str, Derived] = {}
+        self.aliases: dict[str, str] = {}
+        for definition in definitions:
+            self.add(definition)
+
+    def add(self, definition: Definition) -> None:
+        """Take one definition in."""
+        taken = self.metrics.keys() | self.derived.keys() | self.aliases.keys()
+        aliases = definition.aliases if isinstance(definition, Metric) else ()
+        for name in (definition.name, *aliases):
+            if name in taken or (isinstance(definition, Derived) and name in ENTITIES):
+                raise ValueError(f"{name} is defined twice")
+        if isinstance(definition, Metric):
+            self.metrics[definition.name] = definition
+            self.aliases |= dict.fromkeys(aliases, definition.name)
+        elif isinstance(definition, Derived):
+            self.derived[definition.name] = definition
+
+    def metric(self, name: str) -> Metric:
+        """The metric of that name or alias; UnknownName, with a suggestion, if there is none."""
+        key = name.strip().lower()
+        key = self.aliases.get(key, key)
+        if key in self.metrics:
+            return self.metrics[key]
+        names = [*self.metrics, *self.aliases]
+        near = difflib.get_close_matches(key, names, 3, 0.6)
+        near += [other for other in names if key in other and other not in near][: 3 - len(near)]
+        hint = f"did you mean {' or '.join(near)}?" if near else "`revgauge metrics` lists all"
+        raise UnknownName(f"there is no metric {name}; {hint}")
+
+    def params(self, definition: Definition) -> dict[str, Param]:
+        """Every parameter of a definition: its own and those of what it reads, without those it fixes."""
+        found: dict[str, Param] = {}
+        for name in definition.reads:
+            part = self.metrics.get(name) or self.derived.get(name)
+            if part is not None:
+                found |= self.params(part)
+        found |= definition.own_params
+        return {name: param for name, param in found.items() if name not in definition.fixed}
+
+    def families(self) -> dict[str, list[Metric]]:
+        """The metrics by family, in the order of their modules."""
+        found: dict[str, list[Metric]] = {}
+        for definition in self.metrics.values():
+            found.setdefault(definition.family, []).append(definition)
+        return found
+
+
+def definitions_in(package: ModuleType) -> Iterator[Definition]:
+    """Every definition in the modules of a package, found by walking its folder."""
+    for info in pkgutil.iter_modules(package.__path__):
+        yield from definitions_of(importlib.import_module(f"{package.__name__}.{info.name}"))
+
+
+def definitions_of(module: ModuleType) -> Iterator[Definition]:
+    """Every definition that a module makes, in the order of its text."""
+    for thing in vars(module).values():
+        definition = getattr(thing, "__dict__", {}).get("definition")
+        if isinstance(definition, Definition) and thing.__module__ == module.__name__:
+            yield definition

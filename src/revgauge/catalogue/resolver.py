@@ -1,0 +1,147 @@
+"""From names to measures and tables: definitions are called with what they read, each table is made once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from revgauge.catalogue.context import Context
+from revgauge.catalogue.facts import Facts, Scope, freeze
+from revgauge.catalogue.measures import Measure, Unknown
+from revgauge.catalogue.params import ParamError
+from revgauge.catalogue.registry import Catalogue, Definition, Derived, Metric
+from revgauge.model.entities import ENTITIES
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+
+class NotComputable(Exception):  # noqa: N818 - it is an answer, not an error
+    """Data that a definition needs was never loaded; `missing` lists `entity` or `entity.field`."""
+
+    def __init__(self, missing: list[str]) -> None:
+        """Name everything that is missing."""
+        super().__init__(missing_words(missing))
+        self.missing = missing
+
+
+def missing_words(missing: list[str]) -> str:
+    """What is missing, in a sentence."""
+    tables = [name for name in missing if "." not in name]
+    fields = [name for name in missing if "." in name]
+    words = []
+    if tables:
+        words.append(f"{' and '.join(tables)} {'was' if len(tables) == 1 else 'were'} never loaded")
+    if fields:
+        words.append(f"no source fills {' and '.join(fields)}")
+    return "; ".join(words)
+
+
+class Resolver:
+    """Calls definitions and keeps what they return, for one evaluation."""
+
+    def __init__(self, catalogue: Catalogue, context: Context) -> None:
+        """Resolve names of the catalogue over the warehouse of the context."""
+        self.catalogue = catalogue
+        self.context = context
+        self._tables: dict[Facts, ir.Table] = {}
+
+    def missing(self, needs: tuple[str, ...]) -> list[str]:
+        """Which of the needed `entity.field`s no source fills."""
+        found: list[str] = []
+        for need in needs:
+            entity, _, name = need.partition(".")
+            if not self.context.warehouse.loaded(entity):
+                found.append(entity)
+            elif name and name not in self.context.warehouse.fields(entity):
+                found.append(need)
+        return list(dict.fromkeys(found))
+
+    def measure(self, metric: Metric, params: Mapping[str, Any], scope: Scope) -> Measure:
+        """The measure of a metric; Unknown, with the reason, where something needed was never loaded.
+
+        Raises ParamError if a parameter without a default is missing.
+        """
+        if missing := self.missing(metric.needs):
+            return Unknown(missing_words(missing))
+        known = self._known(metric, params)
+        lacking = [param for name, param in metric.own_params.items() if param.required and name not in known]
+        if lacking:
+            wanted = ", ".join(f"{param.name} ({param.describe()})" for param in lacking)
+            raise ParamError(f"{metric.name} needs {wanted}")
+        parts = [self._part(name, known, scope) for name in metric.reads]
+        own = {name: known[name] for name in metric.own_params}
+        own = {f"{name}_" if name in ("from",) else name: value for name, value in own.items()}
+        measure = metric.function(*parts, **own)
+        if not isinstance(measure, Measure):
+            raise TypeError(f"{metric.name} returned {type(measure).__name__}, not a Measure")
+        return measure
+
+    def _known(self, definition: Definition, params: Mapping[str, Any]) -> dict[str, Any]:
+        """All parameters that the definition and its parts see."""
+        values = {name: param.default for name, param in definition.own_params.items() if not param.required}
+        values |= {name: value for name, value in params.items() if name not in definition.fixed}
+        return values | dict(definition.fixed)
+
+    def _part(self, name: str, params: Mapping[str, Any], scope: Scope) -> Any:
+        if name == "context":
+            return self.context.within(scope)
+        if name in self.catalogue.metrics:
+            part = self.catalogue.metrics[name]
+            known = self.catalogue.params(part)
+            return self.measure(part, {key: value for key, value in params.items() if key in known}, scope)
+        return self.facts(name, params, scope)
+
+    def facts(self, name: str, params: Mapping[str, Any], scope: Scope) -> Facts:
+        """The name of a derived table or entity with just the parameters and scope that it depends on."""
+        if name in ENTITIES:
+            return Facts(name)
+        definition = self.catalogue.derived[name]
+        known = self.catalogue.params(definition)
+        values = {key: params.get(key, param.default) for key, param in known.items()}
+        periods = scope.periods if self.per_period(definition, {**values, **definition.fixed}) else ()
+        frozen = tuple(sorted((key, freeze(value)) for key, value in values.items()))
+        return Facts(name, frozen, Scope(scope.whole_by, periods))
+
+    def per_period(self, definition: Derived, params: Mapping[str, Any]) -> bool:
+        """Whether a derived table, or one that it reads, compares the ends of periods."""
+        rule = definition.per_period
+        if rule(params) if callable(rule) else rule:
+            return True
+        parts = (self.catalogue.derived.get(name) for name in definition.reads)
+        return any(
+            self.per_period(part, {**params, **definition.fixed, **part.fixed}) for part in parts if part is not None
+        )
+
+    def table(self, facts: Facts) -> ir.Table:
+        """The table of facts, made when first asked for; NotComputable if what it needs was never loaded."""
+        if facts not in self._tables:
+            self._tables[facts] = self._make(facts)
+        return self._tables[facts]
+
+    def _make(self, facts: Facts) -> ir.Table:
+        if facts.name in ENTITIES:
+            return self._entity(facts.name, optional=False)
+        definition = self.catalogue.derived[facts.name]
+        if missing := self.missing(definition.needs):
+            raise NotComputable(missing)
+        params = {**facts.params_dict(), **definition.fixed}
+        parts: list[Any] = []
+        for name in definition.reads:
+            if name == "context":
+                parts.append(self.context.within(facts.scope))
+            elif name in ENTITIES:
+                parts.append(self._entity(name, optional=name in definition.optional))
+            else:
+                parts.append(self.table(self.facts(name, params, facts.scope)))
+        own = {name: params[name] for name in definition.own_params}
+        table = definition.function(*parts, **own)
+        return self.context.warehouse.keep(facts.name, table) if definition.kept else table
+
+    def _entity(self, name: str, *, optional: bool) -> ir.Table:
+        warehouse = self.context.warehouse
+        if warehouse.loaded(name):
+            return warehouse.entity(name)
+        if optional:
+            return warehouse.empty(name)
+        raise NotComputable([name])

@@ -1,0 +1,88 @@
+"""Which days of its rows a measure reads for a period.
+
+A span says it once for all periods, so that the planner can cut the rows of a whole catalogue at the ends of all spans
+in one pass: a flow reads the days of the period, a balance all days up to one, a window the days before its end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Protocol
+
+from revgauge.model.period import DAY, Period, add_months
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """The days from `first` (empty: from the beginning) to `last`, both included."""
+
+    first: date | None
+    last: date
+
+
+class Span(Protocol):
+    """For a period, the days that are read."""
+
+    def __call__(self, period: Period) -> Days:
+        """The days read for that period."""
+
+
+@dataclass(frozen=True, slots=True)
+class During:
+    """The days of the period that have passed."""
+
+    def __call__(self, period: Period) -> Days:
+        """From the first day to the closing day."""
+        return Days(period.start, period.closing)
+
+
+@dataclass(frozen=True, slots=True)
+class UpToClosing:
+    """Everything up to and including the closing day: a balance."""
+
+    def __call__(self, period: Period) -> Days:
+        """From the beginning to the closing day."""
+        return Days(None, period.closing)
+
+
+@dataclass(frozen=True, slots=True)
+class UpToOpening:
+    """Everything up to and including the day before the period: an opening balance."""
+
+    def __call__(self, period: Period) -> Days:
+        """From the beginning to the opening day."""
+        return Days(None, period.opening)
+
+
+@dataclass(frozen=True, slots=True)
+class TrailingMonths:
+    """The whole months up to the closing day: a window that ends with the period."""
+
+    months: int
+
+    def __call__(self, period: Period) -> Days:
+        """From the day that many months before the day after the closing day, to the closing day."""
+        return Days(add_months(period.closing + DAY, -self.months), period.closing)
+
+
+@dataclass(frozen=True, slots=True)
+class TrailingDays:
+    """That many days up to the closing day."""
+
+    days: int
+
+    def __call__(self, period: Period) -> Days:
+        """From the day that many days before the day after the closing day, to the closing day."""
+        return Days(period.closing + DAY - timedelta(days=self.days), period.closing)
+
+
+@dataclass(frozen=True, slots=True)
+class MonthsOfClosing:
+    """The calendar month of the closing day and those before it, so many in all."""
+
+    months: int = 1
+
+    def __call__(self, period: Period) -> Days:
+        """From the first of the first month to the closing day."""
+        return Days(add_months(period.closing.replace(day=1), 1 - self.months), period.closing)

@@ -1,0 +1,1 @@
+"""Tables that several metrics share: each is computed once in a build, whatever reads it."""

@@ -1,0 +1,27 @@
+"""What rows are cut by: the fields of accounts and people as they are now, by key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ibis import _
+
+from revgauge.catalogue.registry import derived
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+    from revgauge.catalogue.context import Context
+
+
+@derived(optional=frozenset({"accounts"}), kept=False)
+def account_attributes(accounts: ir.Table, context: Context) -> ir.Table:
+    """The accounts that were not merged away, with the fields by which figures are cut."""
+    survivors = accounts.filter(_.duplicate_of.isnull() | (_.duplicate_of == _.account_id))
+    return survivors.select("segment", "region", "industry", "channel", "owner_id", key=_.account_id)
+
+
+@derived(optional=frozenset({"people"}), kept=False)
+def person_attributes(people: ir.Table, context: Context) -> ir.Table:
+    """People with the fields by which figures are cut."""
+    return people.select("team", "role", "department", key=_.person_id)

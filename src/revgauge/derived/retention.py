@@ -1,0 +1,375 @@
+"""What became of the customers of an opening day: their revenue and number at the close, for every period at once.
+
+An account adds to the sums of a period what it paid on the opening day and what it pays on the closing day. Both are
+running totals of its changes, the first shifted by the window, so what it adds changes only where one of the two does:
+only those changes are listed, and a balance of them is the sum of a period.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal
+
+import ibis
+from ibis import _
+
+from revgauge.catalogue.engine import MONEY, as_money, day_literal, flag, times
+from revgauge.catalogue.facts import own
+from revgauge.catalogue.registry import derived
+from revgauge.derived.subscriptions import ACCOUNT_DIMENSIONS
+from revgauge.model.period import DAY, Period, add_months
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import ibis.expr.types as ir
+
+    from revgauge.catalogue.context import Context
+
+Fx = Literal["constant", "spot"]
+
+
+def opening_day(period: Period, window_months: int | None) -> date:
+    """The day on which the customers of a window are counted: by default the day before the period."""
+    if window_months is None:
+        return period.opening
+    return add_months(period.closing + DAY, -window_months) - DAY
+
+
+def _begun(context: Context) -> list[Period]:
+    return [period for period in context.periods if period.begun]
+
+
+def _placed(table: ir.Table, days: Sequence[date], into: str, context: Context) -> ir.Table:
+    """The rows with the number of the first of the ordered days that is on or after their own; none if all are before.
+
+    A small calendar of single days is joined, which is a plain lookup on every engine.
+    """
+    if not days:
+        return table.mutate(**{into: ibis.literal(None).cast("int64")})
+    rows: list[tuple[date, int]] = []
+    for place, last in enumerate(days):
+        day = days[place - 1] + DAY if place else last
+        while day <= last:
+            rows.append((day, place))
+            day += DAY
+    calendar = context.warehouse.literal_table({"calendar_day": "date", into: "int64"}, rows, "calendar")
+    joined = table.left_join(calendar, table["day"] == calendar.calendar_day).drop("calendar_day")
+    early = joined["day"] <= day_literal(days[0])
+    return joined.mutate(**{into: ibis.ifelse(early, 0, joined[into])}).filter(_[into].notnull())
+
+
+@derived(per_period=True, dimensions=ACCOUNT_DIMENSIONS, row_key=("account_id",), ledger="retention_rows")
+def retained_mrr(
+    mrr_changes: ir.Table,
+    account_days: ir.Table,
+    context: Context,
+    *,
+    window_months: int | None = 12,
+    fx: Fx = "constant",
+) -> ir.Table:
+    """Changes of what the opening customers of each period add: `opening`, `net` and `gross` revenue, by currency;
+    `customers` on the opening day and how many of them are `lost` at the close.
+
+    `gross` is capped for each account at what it paid on the opening day. Amounts are in the account's currency, to be
+    converted at the rates of the opening day, so that customers are measured and not currencies. `day` is the first day
+    of the period from which a change counts.
+    """
+    whole = ("account_id", *context.whole_by)
+    periods = _begun(context)
+    dense_accounts = _needing_rates(account_days, context, fx, whole)
+    changes = mrr_changes
+    if dense_accounts is not None:
+        changes = changes.anti_join(dense_accounts, [(name, name) for name in whole])
+    closings = [period.closing for period in periods]
+    openings = [opening_day(period, window_months) for period in periods]
+    zero, none = ibis.literal(Decimal(0)).cast("decimal(18, 6)"), ibis.literal(0).cast("int64")
+    at_close = _placed(changes, closings, "place", context).select(
+        *whole, "currency", "place", then=zero, now=_.amount, was=none, is_=_.customers
+    )
+    at_open = _placed(changes, openings, "place", context).select(
+        *whole, "currency", "place", then=_.amount, now=zero, was=_.customers, is_=none
+    )
+    netted = (
+        at_close.union(at_open)
+        .group_by(*whole, "currency", "place")
+        .aggregate(then=_.then.sum(), now=_.now.sum(), was=_.was.sum(), is_=_.is_.sum())
+    )
+    running = ibis.window(group_by=[*whole, "currency"], order_by="place", preceding=None, following=0)
+    states = netted.mutate(
+        then_after=_.then.sum().over(running),
+        now_after=_.now.sum().over(running),
+        was_after=_.was.sum().over(running),
+        is_after=_.is_.sum().over(running),
+    )
+    member = _.was_after > 0
+    states = states.mutate(
+        opening=_.then_after,
+        net=ibis.ifelse(member, _.now_after, Decimal(0)),
+        gross=ibis.ifelse(member, ibis.least(_.then_after, _.now_after), Decimal(0)),
+        customers=flag(member),
+        lost=flag(member & (_.is_after <= 0)),
+    )
+    order = ibis.window(group_by=[*whole, "currency"], order_by="place")
+    names = ("opening", "net", "gross", "customers", "lost")
+    states = states.mutate(**{f"last_{name}": _[name].lag().over(order) for name in names})
+    stepped = states.select(
+        *whole,
+        "currency",
+        "place",
+        **{
+            name: as_money(_[name] - _[f"last_{name}"].fill_null(0))
+            for name in ("opening", "net", "gross")
+        },
+        **{name: _[name] - _[f"last_{name}"].fill_null(0) for name in ("customers", "lost")},
+    )
+    if dense_accounts is not None:
+        held = account_days.semi_join(dense_accounts, [(name, name) for name in whole])
+        stepped = stepped.union(_dense(held, context, window_months, fx, whole))
+    return _dated(stepped, periods, context)
+
+
+def _dated(stepped: ir.Table, periods: Sequence[Period], context: Context) -> ir.Table:
+    spine = context.warehouse.literal_table(
+        {"spine_place": "int64", "day": "date"},
+        [(place, period.start) for place, period in enumerate(periods)],
+        "spine",
+    )
+    return stepped.inner_join(spine, stepped.place == spine.spine_place).drop("spine_place", "place")
+
+
+def _needing_rates(
+    account_days: ir.Table, context: Context, fx: Fx, whole: tuple[str, ...]
+) -> ir.Table | None:
+    """Accounts whose two ends can be compared only at rates of each period: those with rows in several currencies;
+    at spot rates all with a foreign one."""
+    rare = account_days.filter(_.mixed if fx == "constant" else _.currency != context.reporting_currency)
+    found = rare.select(*whole).distinct()
+    return context.warehouse.keep("accounts_needing_rates", found) if context.holds(found) else None
+
+
+def _dense(
+    held: ir.Table, context: Context, window_months: int | None, fx: Fx, whole: tuple[str, ...]
+) -> ir.Table:
+    """The same for accounts that need rates: their state at both ends of each period, converted."""
+    order = ibis.window(group_by=[*whole, "currency"], order_by="day")
+    states = held.mutate(until=_.day.lead().over(order))
+    states = states.select(*whole, "currency", "after", "is_customer", since=_.day, until=_.until)
+    periods = _begun(context)
+    ends: list[ir.Table] = []
+    for side in ("open", "close"):
+        spine = context.warehouse.literal_table(
+            {"place": "int64", "on_day": "date", "rate_on": "date"},
+            [
+                (
+                    place,
+                    opening_day(period, window_months) if side == "open" else period.closing,
+                    period.closing if side == "close" and fx == "spot" else opening_day(period, window_months),
+                )
+                for place, period in enumerate(periods)
+            ],
+            "ends",
+        )
+        met = states.inner_join(
+            spine, [states.since <= spine.on_day, states.until.isnull() | (states.until > spine.on_day)]
+        )
+        met = context.with_rate(met, "currency", "rate_on")
+        summed = met.group_by(*whole, "place").aggregate(
+            amount=times(_.after, _.rate.fill_null(Decimal(0))).sum().cast(MONEY),
+            pays=flag(_.is_customer).max(),
+            unrated=ibis.ifelse(_.rate.isnull() & (_.after != 0), _.currency, None).max(),
+        )
+        zero = ibis.literal(Decimal(0)).cast(MONEY)
+        opened = side == "open"
+        ends.append(
+            summed.select(
+                *whole,
+                "place",
+                "unrated",
+                then=_.amount if opened else zero,
+                now=zero if opened else _.amount,
+                was=_.pays if opened else ibis.literal(0).cast("int64"),
+                is_=ibis.literal(0).cast("int64") if opened else _.pays,
+            )
+        )
+    both = ends[0].union(ends[1]).group_by(*whole, "place").aggregate(
+        then=_.then.sum().cast(MONEY),
+        now=_.now.sum().cast(MONEY),
+        was=_.was.max(),
+        is_=_.is_.max(),
+        unrated=_.unrated.max(),
+    )
+    members = both.filter(_.was > 0)
+    # An amount of which a rate is missing keeps its currency, so that the sum of its period is null and says why.
+    gap = ibis.literal(Decimal(1)).cast(MONEY)
+    stated = members.select(
+        *whole,
+        "place",
+        currency=ibis.coalesce(_.unrated, context.reporting_currency),
+        opening=ibis.ifelse(_.unrated.notnull(), gap, _.then).cast(MONEY),
+        net=ibis.ifelse(_.unrated.notnull(), gap, _.now).cast(MONEY),
+        gross=ibis.ifelse(_.unrated.notnull(), gap, ibis.least(_.then, _.now)).cast(MONEY),
+        customers=ibis.literal(1).cast("int64"),
+        lost=flag(_.is_ <= 0),
+    )
+    names = ("opening", "net", "gross", "customers", "lost")
+    undone = stated.mutate(place=_.place + 1, **{name: -_[name] for name in names})
+    columns = [*whole, "currency", "place", *names]
+    return stated.select(*columns).union(undone.filter(_.place < len(periods)).select(*columns))
+
+
+@derived(row_key=("account_id",))
+def customer_spells(account_days: ir.Table, context: Context) -> ir.Table:
+    """The stretches of days during which an account is a customer: `[since, until)`, an empty end is still."""
+    whole = ("account_id", *context.whole_by)
+    turns = account_days.filter(_.first & (_.was != _.is_customer))
+    order = ibis.window(group_by=list(whole), order_by="day")
+    turns = turns.mutate(until=_.day.lead().over(order))
+    return turns.filter(_.is_customer).select(*whole, since=_.day, until=_.until)
+
+
+@derived(
+    per_period=True,
+    dimensions={**ACCOUNT_DIMENSIONS, **own("kind")},
+    row_key=("account_id", "moved_on", "kind"),
+)
+def window_movements(
+    mrr_movements: ir.Table,
+    customer_spells: ir.Table,
+    context: Context,
+    *,
+    window_months: int | None = 12,
+) -> ir.Table:
+    """Movements inside the window of each period of accounts that were customers on its opening day.
+
+    `day` is the first day of the period; a movement appears once for each period whose window holds it.
+    """
+    whole = ("account_id", *context.whole_by)
+    spine = context.warehouse.literal_table(
+        {"period_start": "date", "opened": "date", "closed": "date"},
+        [(period.start, opening_day(period, window_months), period.closing) for period in _begun(context)],
+        "windows",
+    )
+    met = mrr_movements.inner_join(
+        spine, [mrr_movements["day"] > spine.opened, mrr_movements["day"] <= spine.closed]
+    )
+    spells = customer_spells.rename({f"of_{name}": name for name in whole})
+    members = met.inner_join(
+        spells,
+        [
+            *[met[name] == spells[f"of_{name}"] for name in whole],
+            spells.since <= met.opened,
+            spells.until.isnull() | (spells.until > met.opened),
+        ],
+    )
+    return members.select(
+        *whole, "kind", "amount", "unconverted", day=_.period_start, moved_on=_.day
+    )
+
+
+@derived(per_period=True, dimensions=ACCOUNT_DIMENSIONS, row_key=("account_id",))
+def opening_parts(
+    mrr_parts: ir.Table, customer_spells: ir.Table, context: Context
+) -> ir.Table:
+    """Parts of expansions within each period, of accounts that were customers on its opening day."""
+    whole = ("account_id", *context.whole_by)
+    spine = context.warehouse.literal_table(
+        {"period_start": "date", "opened": "date", "closed": "date"},
+        [(period.start, period.opening, period.closing) for period in _begun(context)],
+        "windows",
+    )
+    met = mrr_parts.inner_join(spine, [mrr_parts["day"] > spine.opened, mrr_parts["day"] <= spine.closed])
+    spells = customer_spells.rename({f"of_{name}": name for name in whole})
+    members = met.inner_join(
+        spells,
+        [
+            *[met[name] == spells[f"of_{name}"] for name in whole],
+            spells.since <= met.opened,
+            spells.until.isnull() | (spells.until > met.opened),
+        ],
+    )
+    return members.group_by(*whole, day=_.period_start).aggregate(
+        upsell=_.upsell.sum().fill_null(Decimal(0)), cross_sell=_.cross_sell.sum().fill_null(Decimal(0))
+    )
+
+
+@derived(row_key=("account_id",))
+def first_payments(account_days: ir.Table, context: Context) -> ir.Table:
+    """The first day on which each account paid."""
+    whole = ("account_id", *context.whole_by)
+    paying = account_days.filter(_.is_customer)
+    return paying.group_by(*whole).aggregate(first_paid=_.day.min())
+
+
+@derived(dimensions=ACCOUNT_DIMENSIONS, row_key=("account_id", "day"))
+def cohort_members(
+    account_days: ir.Table, first_payments: ir.Table, context: Context, *, cohort: str, age: int
+) -> ir.Table:
+    """The members of a cohort with what they paid on their first day and pay on the day that is asked about.
+
+    Both amounts are at the rates of the member's first day.
+    """
+    whole = ("account_id", *context.whole_by)
+    period = context.calendar.parse(cohort)
+    on = context.calendar.shift(period, age).end - DAY
+    members = first_payments.filter(
+        (_.first_paid >= day_literal(period.start)) & (_.first_paid < day_literal(period.end))
+    )
+    members = members.rename({f"of_{name}": name for name in whole})
+    order = ibis.window(group_by=[*whole, "currency"], order_by="day")
+    states = account_days.mutate(until=_.day.lead().over(order))
+    joined = states.inner_join(members, [states[name] == members[f"of_{name}"] for name in whole])
+    joined = context.with_rate(
+        joined.select(*whole, "day", "until", "currency", "after", "is_customer", "first_paid"),
+        "currency",
+        "first_paid",
+    )
+
+    def on_day(day: Any) -> Any:
+        return (_.day <= day) & (_.until.isnull() | (_.until > day))
+
+    then, later = on_day(_.first_paid), on_day(day_literal(on))
+    amount = times(_.after, _.rate.fill_null(Decimal(0)))
+    summed = joined.group_by(*whole, day=_.first_paid).aggregate(
+        first_mrr=ibis.ifelse(then, amount, Decimal(0)).sum().cast(MONEY),
+        mrr=ibis.ifelse(later, amount, Decimal(0)).sum().cast(MONEY),
+        unconverted=flag(_.rate.isnull() & (_.after != 0) & (then | later)).max(),
+        kept=flag(later & _.is_customer).max(),
+    )
+    return summed.mutate(capped=ibis.least(_.mrr, _.first_mrr))
+
+
+@derived(dimensions=ACCOUNT_DIMENSIONS, row_key=("account_id", "day"))
+def lifetimes(first_payments: ir.Table, mrr_movements: ir.Table, context: Context) -> ir.Table:
+    """Each account's first paying day and, if it ever left, the day of its first churn."""
+    whole = ("account_id", *context.whole_by)
+    left = mrr_movements.filter(_.kind == "churn").group_by(*whole).aggregate(left_on=_.day.min())
+    left = left.rename({f"of_{name}": name for name in whole})
+    joined = first_payments.left_join(left, [first_payments[name] == left[f"of_{name}"] for name in whole])
+    return joined.select(*whole, day=_.first_paid, left_on=_.left_on)
+
+
+@derived(per_period=True, dimensions=ACCOUNT_DIMENSIONS, row_key=("account_id",), needs=("product_usage.active_users",))
+def closing_users(product_usage: ir.Table, customer_spells: ir.Table, context: Context) -> ir.Table:
+    """For each customer of a closing day its highest number of active users on a day of that month so far."""
+    spine = context.warehouse.literal_table(
+        {"period_start": "date", "month_start": "date", "closed": "date"},
+        [(period.start, period.closing.replace(day=1), period.closing) for period in _begun(context)],
+        "months",
+    )
+    used = context.resolved(product_usage.select("account_id", "used_on", "active_users"))
+    met = used.inner_join(spine, [used.used_on >= spine.month_start, used.used_on <= spine.closed])
+    peaks = met.group_by("account_id", "period_start", "closed").aggregate(active_users=_.active_users.max())
+    spells = customer_spells.rename(of_account_id="account_id")
+    customers = peaks.inner_join(
+        spells,
+        [
+            peaks.account_id == spells.of_account_id,
+            spells.since <= peaks.closed,
+            spells.until.isnull() | (spells.until > peaks.closed),
+        ],
+    )
+    return customers.select(
+        "account_id", *context.whole_by, day=_.period_start, active_users=_.active_users.fill_null(0)
+    )

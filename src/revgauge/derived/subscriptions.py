@@ -1,0 +1,637 @@
+"""From subscription periods to recurring revenue: rows, changes of each subscription, days on which accounts change.
+
+Recurring revenue is never laid out by account and month. Each subscription is a chain of rows; where the chain changes
+there is a row of changes; an account's revenue after a day is the running total of its changes. So the cost grows with
+the rows and not with the periods.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal
+
+import ibis
+from ibis import _
+
+from revgauge.catalogue.engine import MONEY, as_money, day_literal, flag, times
+from revgauge.catalogue.facts import Dimension, of_account, own
+from revgauge.catalogue.registry import derived
+from revgauge.model.period import DAY
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+    from revgauge.catalogue.context import Context
+
+Level = Literal["account", "parent"]
+Netting = Literal["day", "period"]
+
+ACCOUNT_DIMENSIONS: dict[str, Dimension] = {
+    **own("account_id", "product", "plan"),
+    **of_account("segment", "region", "industry", "channel", "owner_id"),
+}
+"""Dimensions of recurring revenue: those of the account as it is now; `product` and `plan` filter the rows first, so
+that each is treated as a company of its own and they do not add up to the total."""
+
+
+def _whole(context: Context) -> tuple[str, ...]:
+    """What is one customer: the account, or the account within a product or plan."""
+    return ("account_id", *context.whole_by)
+
+
+def _company_columns(context: Context) -> dict[str, Any]:
+    """The columns that a table must carry so that figures can be cut by product or plan."""
+    return {name: _[name] for name in _whole(context)}
+
+
+@derived(
+    optional=frozenset({"subscriptions"}),
+    needs=("subscription_periods.valid_from", "subscription_periods.mrr"),
+    row_key=("account_id", "subscription_id"),
+    dimensions=ACCOUNT_DIMENSIONS,
+)
+def subscription_rows(
+    subscription_periods: ir.Table, subscriptions: ir.Table, context: Context, *, level: Level = "account"
+) -> ir.Table:
+    """Every row of subscription periods with the days on which it is live: `[start, stop)`, an empty stop is open.
+
+    Rows of a subscription are taken in the order of start, end (open last) and amount, so that neither the order of
+    the file nor a row loaded twice matters; each ends where the next begins, at its own end or at the end of its
+    subscription, whichever comes first. `left_out` says why a row has no day at all.
+    """
+    rows = subscription_periods.filter(_.valid_from <= context.today())
+    rows = rows.mutate(
+        stated_stop=context.known_day(_.valid_to),
+        mrr=ibis.ifelse(_.is_trial.fill_null(False), Decimal(0), _.mrr).cast("decimal(18, 6)"),
+        currency=_.currency.fill_null(context.reporting_currency),
+    )
+    in_order = ibis.window(
+        group_by="subscription_id",
+        order_by=[
+            _.valid_from,
+            _.stated_stop.fill_null(day_literal(context.now + DAY)),
+            _.mrr,
+            _.quantity,
+            _.currency,
+            _.is_trial,
+        ],
+    )
+    rows = rows.mutate(next_start=_.valid_from.lead().over(in_order))
+    terms = subscriptions.select(
+        term_id=_.subscription_id,
+        product=context.or_unknown(_.product),
+        plan=context.or_unknown(_.plan),
+        cancel_reason=_.cancel_reason,
+        term_stop=context.known_day(_.ended_on),
+    )
+    rows = rows.left_join(terms, rows.subscription_id == terms.term_id)
+    rows = rows.select(
+        "subscription_id",
+        "account_id",
+        "currency",
+        "mrr",
+        "quantity",
+        is_trial=_.is_trial.fill_null(False),
+        product=context.or_unknown(_.product),
+        plan=context.or_unknown(_.plan),
+        cancel_reason=_.cancel_reason,
+        start=_.valid_from,
+        stop=ibis.least(_.stated_stop, _.next_start, _.term_stop),
+    )
+    return context.resolved(rows, level=level)
+
+
+def _live(rows: ir.Table) -> ir.Table:
+    """The rows that have at least one day."""
+    return rows.filter(_.stop.isnull() | (_.stop > _.start))
+
+
+@derived(kept=False)
+def live_rows(subscription_rows: ir.Table, context: Context, *, gap_days: int = 0) -> ir.Table:
+    """The rows that have a day; with `gap_days`, an account that paid nothing for at most that many days is treated
+    as if it had kept the rows of the day before the gap."""
+    rows = _live(subscription_rows)
+    return rows if gap_days == 0 else _bridged(rows, context, gap_days)
+
+
+def _bridged(rows: ir.Table, context: Context, gap_days: int) -> ir.Table:
+    whole = _whole(context)
+    rows = rows.mutate(row=ibis.row_number().over(order_by=["subscription_id", "start", "mrr"]))
+    opened = rows.select(**_company_columns(context), day=_.start, change=_.mrr, kept=ibis.literal(False))
+    closed = rows.filter(_.stop.notnull()).select(
+        **_company_columns(context), day=_.stop, change=-_.mrr, kept=ibis.literal(False)
+    )
+    days = opened.union(closed).group_by(*whole, "day").aggregate(change=_.change.sum())
+    running = ibis.window(group_by=list(whole), order_by="day", preceding=None, following=0)
+    days = days.mutate(after=_.change.sum().over(running))
+    days = days.mutate(paying=_.after > 0)
+    order = ibis.window(group_by=list(whole), order_by="day")
+    days = days.mutate(paying_before=_.paying.lag().over(order).fill_null(False))
+    turns = days.filter(_.paying != _.paying_before)
+    turns = turns.mutate(back=_.day.lead().over(ibis.window(group_by=list(whole), order_by="day")))
+    gaps = turns.filter(~_.paying & _.back.notnull())
+    gaps = gaps.filter((_.back.delta(_.day, unit="day")) <= gap_days)
+    gaps = gaps.select(**{f"gap_{name}": _[name] for name in whole}, gap_from=_.day, gap_to=_.back)
+    met = rows.inner_join(gaps, [rows[name] == gaps[f"gap_{name}"] for name in whole])
+    kept = (_.start < _.gap_from) & (_.stop >= _.gap_from) & (_.stop < _.gap_to)
+    begun = (_.start >= _.gap_from) & (_.start < _.gap_to)
+    moved = met.group_by("row").aggregate(
+        later_stop=ibis.ifelse(kept, _.gap_to, None).max(),
+        later_start=ibis.ifelse(begun, _.gap_to, None).max(),
+    )
+    moved = moved.rename(moved_row="row")
+    joined = rows.left_join(moved, rows.row == moved.moved_row)
+    changed = joined.select(
+        **{
+            name: joined[name]
+            for name in rows.columns
+            if name not in ("row", "start", "stop")
+        },
+        start=ibis.greatest(joined.start, joined.later_start),
+        stop=ibis.ifelse(joined.stop.isnull(), None, ibis.greatest(joined.stop, joined.later_stop)),
+    )
+    return _live(changed)
+
+
+@derived(row_key=("account_id", "subscription_id"), per_period=lambda params: params["netting"] == "period")
+def subscription_changes(live_rows: ir.Table, context: Context, *, netting: Netting = "day") -> ir.Table:
+    """Where a subscription changes: its state the day before (`old_*`) and from that day on (`new_*`).
+
+    `was_live` and `is_live` say whether it had a row on either side. With `netting = period` the changes within a
+    period are one change, from its opening to its closing day, dated on its first day.
+    """
+    whole = tuple(dict.fromkeys((*_whole(context), "product")))
+    order = ibis.window(group_by=["subscription_id", "account_id"], order_by="start")
+    rows = live_rows.mutate(
+        last_stop=_.stop.lag().over(order),
+        last_mrr=_.mrr.lag().over(order),
+        last_quantity=_.quantity.lag().over(order),
+        last_currency=_.currency.lag().over(order),
+        next_start=_.start.lead().over(order),
+    )
+    follows = _.last_stop == _.start
+    begins = rows.select(
+        "subscription_id",
+        *whole,
+        "cancel_reason",
+        day=_.start,
+        was_live=follows.fill_null(False),
+        is_live=ibis.literal(True),
+        old_mrr=ibis.ifelse(follows.fill_null(False), _.last_mrr, Decimal(0)).cast("decimal(18, 6)"),
+        old_quantity=ibis.ifelse(follows.fill_null(False), _.last_quantity, None),
+        old_currency=ibis.ifelse(follows.fill_null(False), _.last_currency, _.currency),
+        new_mrr=_.mrr,
+        new_quantity=_.quantity,
+        new_currency=_.currency,
+    )
+    ends = rows.filter(_.stop.notnull() & (_.next_start.isnull() | (_.next_start != _.stop))).select(
+        "subscription_id",
+        *whole,
+        "cancel_reason",
+        day=_.stop,
+        was_live=ibis.literal(True),
+        is_live=ibis.literal(False),
+        old_mrr=_.mrr,
+        old_quantity=_.quantity,
+        old_currency=_.currency,
+        new_mrr=ibis.literal(Decimal(0)).cast("decimal(18, 6)"),
+        new_quantity=ibis.literal(None).cast(rows.quantity.type()),
+        new_currency=_.currency,
+    )
+    changes = begins.union(ends)
+    if netting == "day":
+        return changes.mutate(rate_day=_.day)
+    return _netted(changes, whole, context)
+
+
+def _netted(changes: ir.Table, whole: tuple[str, ...], context: Context) -> ir.Table:
+    """One change for each subscription and period; what happened before the first period keeps its day."""
+    spine = context.warehouse.literal_table(
+        {"first_day": "date", "last_day": "date"},
+        [(period.start, period.closing) for period in context.periods if period.begun],
+        "spine",
+    )
+    placed = changes.left_join(spine, (changes.day >= spine.first_day) & (changes.day <= spine.last_day))
+    placed = placed.mutate(
+        bucket=ibis.coalesce(_.first_day, _.day), bucket_rate_day=ibis.coalesce(_.last_day, _.day)
+    ).drop("first_day", "last_day")
+    group = ["subscription_id", *whole, "cancel_reason", "bucket", "bucket_rate_day"]
+    side = ibis.window(group_by=group, order_by="day")
+    ranked = placed.mutate(
+        from_first=ibis.row_number().over(side),
+        from_last=ibis.row_number().over(ibis.window(group_by=group, order_by=ibis.desc("day"))),
+    )
+    old = ranked.filter(_.from_first == 0).select(
+        *group, "was_live", "old_mrr", "old_quantity", "old_currency"
+    )
+    new = ranked.filter(_.from_last == 0).select(
+        **{f"of_{name}": _[name] for name in group},
+        is_live=_.is_live,
+        new_mrr=_.new_mrr,
+        new_quantity=_.new_quantity,
+        new_currency=_.new_currency,
+    )
+    keys = [name for name in group if name != "cancel_reason"]
+    joined = old.inner_join(new, [old[name] == new[f"of_{name}"] for name in keys])
+    return joined.select(
+        "subscription_id",
+        *whole,
+        "cancel_reason",
+        day=_.bucket,
+        rate_day=_.bucket_rate_day,
+        was_live=_.was_live,
+        is_live=_.is_live,
+        old_mrr=_.old_mrr,
+        old_quantity=_.old_quantity,
+        old_currency=_.old_currency,
+        new_mrr=_.new_mrr,
+        new_quantity=_.new_quantity,
+        new_currency=_.new_currency,
+    ).filter(_.was_live | _.is_live)
+
+
+def _net_changes(changes: ir.Table, whole: tuple[str, ...]) -> ir.Table:
+    """Changes by account, currency and day, netted."""
+    same = _.old_currency == _.new_currency
+    units = {
+        "quantity": _.new_quantity.fill_null(0) - _.old_quantity.fill_null(0),
+        "unmeasured": flag(_.is_live & _.new_quantity.isnull()) - flag(_.was_live & _.old_quantity.isnull()),
+    }
+    into = changes.select(
+        *whole,
+        "day",
+        "rate_day",
+        currency=_.new_currency,
+        change=(_.new_mrr - ibis.ifelse(same, _.old_mrr, Decimal(0))).cast("decimal(18, 6)"),
+        negative=flag(_.new_mrr < 0) - ibis.ifelse(same, flag(_.old_mrr < 0), 0),
+        **units,
+    )
+    out_of = changes.filter(_.old_currency != _.new_currency).select(
+        *whole,
+        "day",
+        "rate_day",
+        currency=_.old_currency,
+        change=(-_.old_mrr).cast("decimal(18, 6)"),
+        negative=-flag(_.old_mrr < 0),
+        quantity=ibis.literal(None).cast(into.quantity.type()),
+        unmeasured=ibis.literal(0).cast("int64"),
+    )
+    netted = (
+        into.union(out_of)
+        .group_by(*whole, "currency", "day", "rate_day")
+        .aggregate(
+            change=_.change.sum().cast("decimal(18, 6)"),
+            negative=_.negative.sum(),
+            quantity=_.quantity.sum().fill_null(0).cast("decimal(18, 8)"),
+            unmeasured=_.unmeasured.sum(),
+        )
+    )
+    return netted.filter((_.change != 0) | (_.quantity != 0) | (_.unmeasured != 0) | (_.negative != 0))
+
+
+@derived(row_key=("account_id",))
+def account_days(subscription_changes: ir.Table, context: Context) -> ir.Table:
+    """The days on which the rows of an account change, one row for each currency it has rows in.
+
+    `before` and `after` are its recurring revenue in that currency, `was` and `is_customer` whether the account pays
+    anything in all. An account whose sum is at or below zero is no customer and counts nothing.
+    """
+    whole = _whole(context)
+    netted = _net_changes(subscription_changes, whole)
+    mixed = None
+    if context.holds(subscription_changes.filter(_.new_currency != context.reporting_currency)):
+        currencies = netted.group_by(*whole).aggregate(currencies=_.currency.nunique())
+        found = currencies.filter(_.currencies > 1)
+        mixed = found if context.holds(found) else None
+    if mixed is None:
+        return _single_currency_days(netted, whole)
+    netted = context.warehouse.keep("net_changes", netted)
+    mixed = context.warehouse.keep("mixed_accounts", mixed)
+    same = [(name, name) for name in whole]
+    plain = _single_currency_days(netted.anti_join(mixed, same), whole)
+    return plain.union(_mixed_currency_days(netted.semi_join(mixed, same), whole, context))
+
+
+def _single_currency_days(netted: ir.Table, whole: tuple[str, ...]) -> ir.Table:
+    running = ibis.window(group_by=list(whole), order_by="day", preceding=None, following=0)
+    days = netted.mutate(
+        after=_.change.sum().over(running).cast("decimal(18, 6)"),
+        quantity_after=_.quantity.sum().over(running),
+        unmeasured_after=_.unmeasured.sum().over(running),
+    )
+    days = days.mutate(before=(_.after - _.change).cast("decimal(18, 6)"))
+    days = days.mutate(was=_.before > 0, is_customer=_.after > 0)
+    return _counted(days, whole, first=ibis.literal(True), foreign=ibis.literal(False))
+
+
+def _mixed_currency_days(netted: ir.Table, whole: tuple[str, ...], context: Context) -> ir.Table:
+    """The same for accounts with rows in several currencies, whose sum needs the rates of each day."""
+    days = netted.select(*whole, "day", "rate_day").distinct()
+    held = netted.select(**{f"of_{name}": _[name] for name in whole}, currency=_.currency).distinct()
+    dense = days.inner_join(held, [days[name] == held[f"of_{name}"] for name in whole])
+    dense = dense.select(*whole, "day", "rate_day", "currency")
+    keys = [*whole, "currency", "day", "rate_day"]
+    amounts = netted.rename({f"of_{name}": name for name in keys})
+    filled = dense.left_join(amounts, [dense[name] == amounts[f"of_{name}"] for name in keys])
+    zero = ibis.literal(Decimal(0)).cast("decimal(18, 6)")
+    filled = filled.select(
+        *keys,
+        change=ibis.coalesce(_.change, zero),
+        negative=_.negative.fill_null(0),
+        quantity=ibis.coalesce(_.quantity, ibis.literal(Decimal(0)).cast("decimal(18, 8)")),
+        unmeasured=_.unmeasured.fill_null(0),
+    )
+    running = ibis.window(group_by=[*whole, "currency"], order_by="day", preceding=None, following=0)
+    states = filled.mutate(
+        after=_.change.sum().over(running).cast("decimal(18, 6)"),
+        negative_after=_.negative.sum().over(running),
+        quantity_of=_.quantity.sum().over(running),
+        unmeasured_of=_.unmeasured.sum().over(running),
+    )
+    states = states.mutate(
+        before=(_.after - _.change).cast("decimal(18, 6)"), negative_before=_.negative_after - _.negative
+    )
+    states = context.with_rate(states, "currency", "rate_day")
+    together = ibis.window(group_by=[*whole, "day"])
+
+    def pays(amount: str, negatives: str) -> Any:
+        """Above zero at the rates of the day; where a rate is missing, any amount without a negative row."""
+        known = ((_[amount] == 0) | _.rate.notnull()).all().over(together)
+        sum_of = times(_[amount], _.rate.fill_null(Decimal(0))).sum().over(together)
+        return ibis.ifelse(
+            known,
+            sum_of > 0,
+            (_[negatives].sum().over(together) == 0) & (_[amount].max().over(together) > 0),
+        )
+
+    states = states.mutate(
+        was=pays("before", "negative_before"),
+        is_customer=pays("after", "negative_after"),
+        quantity_after=_.quantity_of.sum().over(together),
+        unmeasured_after=_.unmeasured_of.sum().over(together),
+        place=ibis.row_number().over(ibis.window(group_by=[*whole, "day"], order_by="currency")),
+    )
+    return _counted(states, whole, first=_.place == 0, foreign=ibis.literal(True))
+
+
+def _counted(days: ir.Table, whole: tuple[str, ...], *, first: Any, foreign: Any) -> ir.Table:
+    zero = ibis.literal(Decimal(0)).cast("decimal(18, 6)")
+    return days.select(
+        *whole,
+        "currency",
+        "day",
+        "rate_day",
+        "was",
+        "is_customer",
+        "quantity_after",
+        "unmeasured_after",
+        first=first,
+        mixed=foreign,
+        before=ibis.ifelse(_.was, _.before, zero),
+        after=ibis.ifelse(_.is_customer, _.after, zero),
+    )
+
+
+@derived(dimensions=ACCOUNT_DIMENSIONS, row_key=("account_id",), ledger="mrr_rows")
+def mrr_changes(account_days: ir.Table, context: Context) -> ir.Table:
+    """Changes of what counts, to be added up to a state: recurring revenue by currency, customers, units.
+
+    `unmeasured` counts rows of customers without a quantity: while there is one, units cannot be told.
+    """
+    whole = _whole(context)
+    alone = account_days.filter(_.first)
+    order = ibis.window(group_by=list(whole), order_by="day")
+    units = alone.mutate(
+        counted=ibis.ifelse(_.is_customer, _.quantity_after, Decimal(0)),
+        counted_gaps=ibis.ifelse(_.is_customer, _.unmeasured_after, 0),
+    )
+    units = units.select(
+        *whole,
+        "currency",
+        "day",
+        amount=(_.after - _.before).cast("decimal(18, 6)"),
+        customers=flag(_.is_customer) - flag(_.was),
+        quantity=_.counted - _.counted.lag().over(order).fill_null(0),
+        unmeasured=_.counted_gaps - _.counted_gaps.lag().over(order).fill_null(0),
+    )
+    others = account_days.filter(~_.first).select(
+        *whole,
+        "currency",
+        "day",
+        amount=(_.after - _.before).cast("decimal(18, 6)"),
+        customers=ibis.literal(0).cast("int64"),
+        quantity=ibis.literal(Decimal(0)).cast(units.quantity.type()),
+        unmeasured=ibis.literal(0).cast("int64"),
+    )
+    return units.union(others)
+
+
+@derived(
+    dimensions={**ACCOUNT_DIMENSIONS},
+    row_key=("account_id", "day", "kind"),
+)
+def mrr_movements(account_days: ir.Table, context: Context) -> ir.Table:
+    """One row for each day on which an account's recurring revenue moved: its kind and amount at that day's rates.
+
+    Kinds: new (from nothing, never a paying day before), reactivation (from nothing otherwise), expansion,
+    contraction, churn (to nothing). `unconverted` marks rows of which a rate is missing; their amount is empty.
+    """
+    whole = _whole(context)
+    days = context.with_rate(account_days, "currency", "rate_day")
+    foreign = _.currency != context.reporting_currency
+    days = days.mutate(
+        unconverted=flag(_.rate.isnull() & ((_.before != 0) | (_.after != 0))),
+        from_amount=ibis.ifelse(foreign, times(_.before, _.rate), as_money(_.before)),
+        to_amount=ibis.ifelse(foreign, times(_.after, _.rate), as_money(_.after)),
+        rise=_.after - _.before,
+    )
+    carried = [*whole, "day", "rate_day", "was", "is_customer"]
+    plain = days.filter(~_.mixed).select(*carried, "unconverted", "from_amount", "to_amount", "rise")
+    if context.holds(account_days.filter(_.mixed)):
+        summed = (
+            days.filter(_.mixed)
+            .group_by(*carried)
+            .aggregate(
+                unconverted=_.unconverted.max(),
+                from_amount=_.from_amount.sum().cast(MONEY),
+                to_amount=_.to_amount.sum().cast(MONEY),
+                own_rise=_.rise.sum(),
+            )
+        )
+        converted_rise = _.to_amount - _.from_amount
+        plain = plain.union(
+            summed.select(
+                *carried,
+                "unconverted",
+                "from_amount",
+                "to_amount",
+                rise=ibis.ifelse(_.unconverted == 1, _.own_rise, converted_rise).cast(plain.rise.type()),
+            )
+        )
+    first_paid = ibis.ifelse(_.is_customer, _.day, None).min().over(ibis.window(group_by=list(whole)))
+    moved = plain.mutate(first_paid=first_paid)
+    moved = moved.filter((_.was | _.is_customer) & ((_.was != _.is_customer) | (_.rise != 0)))
+    kind = ibis.cases(
+        (~_.was & (_.day == _.first_paid), "new"),
+        (~_.was, "reactivation"),
+        (~_.is_customer, "churn"),
+        (_.rise > 0, "expansion"),
+        else_="contraction",
+    )
+    amount = ibis.cases(
+        (~_.was, _.to_amount),
+        (~_.is_customer, _.from_amount),
+        (_.rise > 0, _.to_amount - _.from_amount),
+        else_=_.from_amount - _.to_amount,
+    )
+    return moved.select(
+        *whole,
+        "day",
+        "rate_day",
+        "unconverted",
+        kind=kind,
+        amount=ibis.ifelse(_.unconverted == 1, None, amount).cast(MONEY),
+    )
+
+
+@derived(
+    dimensions={**ACCOUNT_DIMENSIONS, **own("cancel_reason")},
+    row_key=("account_id", "day", "cancel_reason"),
+)
+def departures(mrr_movements: ir.Table, subscription_changes: ir.Table, context: Context) -> ir.Table:
+    """Churn movements with the reason given for the largest row that was lost (between equals the later key)."""
+    whole = _whole(context)
+    left = mrr_movements.filter(_.kind == "churn")
+    lost = subscription_changes.filter(_.was_live & ~_.is_live)
+    lost = context.with_rate(lost, "old_currency", "rate_day")
+    lost = lost.select(
+        **{f"of_{name}": _[name] for name in (*whole, "day")},
+        subscription_id=_.subscription_id,
+        reason=_.cancel_reason,
+        size=times(_.old_mrr, _.rate),
+    )
+    pairs = left.left_join(lost, [left[name] == lost[f"of_{name}"] for name in (*whole, "day")])
+    largest = ibis.window(
+        group_by=[*whole, "day"],
+        order_by=[ibis.desc(_.size.fill_null(Decimal(0))), ibis.desc("subscription_id")],
+    )
+    ranked = pairs.mutate(place=ibis.row_number().over(largest)).filter(_.place == 0)
+    return ranked.select(
+        *whole, "day", "unconverted", "kind", "amount", cancel_reason=context.or_unknown(_.reason)
+    )
+
+
+@derived(
+    dimensions=ACCOUNT_DIMENSIONS,
+    row_key=("account_id", "day"),
+)
+def mrr_parts(
+    mrr_movements: ir.Table, subscription_changes: ir.Table, live_rows: ir.Table, context: Context
+) -> ir.Table:
+    """What an expansion or contraction is made of: upsell, cross-sell, price rise, downsell, price cut.
+
+    The smaller side is absorbed by the larger: with gains above losses each gain counts in the proportion of the net
+    gain, and losses vanish; and the reverse.
+    """
+    whole = _whole(context)
+    net = mrr_movements.filter(_.kind.isin(["expansion", "contraction"]))
+    net = net.select(**{f"of_{name}": _[name] for name in (*whole, "day")}, kind=_.kind)
+    moved = subscription_changes.inner_join(
+        net, [subscription_changes[name] == net[f"of_{name}"] for name in (*whole, "day")]
+    ).drop(*[f"of_{name}" for name in (*whole, "day")])
+    moved = moved.mutate(change=ibis.row_number().over(order_by=["subscription_id", "day"]))
+    moved = _at_rates(moved, context)
+    moved = moved.left_join(_holdings(moved, live_rows), "change").drop("change_right")
+    parts = _split_change(moved)
+    sides = parts.group_by(*whole, "day").aggregate(
+        upsell=_.upsell.sum(),
+        cross_sell=_.cross_sell.sum(),
+        price_rise=_.price_rise.sum(),
+        downsell=_.downsell.sum(),
+        price_cut=_.price_cut.sum(),
+        unconverted=_.unconverted.max(),
+    )
+    sides = sides.mutate(gain=_.upsell + _.cross_sell + _.price_rise, loss=_.downsell + _.price_cut)
+    gains = ((_.gain - _.loss).cast("float64") / _.gain.cast("float64").nullif(0)).fill_null(0)
+    losses = ((_.loss - _.gain).cast("float64") / _.loss.cast("float64").nullif(0)).fill_null(0)
+    sides = sides.mutate(
+        of_gain=ibis.ifelse(_.loss == 0, 1.0, ibis.ifelse(_.gain > _.loss, gains, 0.0)),
+        of_loss=ibis.ifelse(_.gain == 0, 1.0, ibis.ifelse(_.loss > _.gain, losses, 0.0)),
+    )
+
+    def share(amount: Any, of: Any) -> Any:
+        """The counted part of an amount, exact where nothing is absorbed."""
+        part = (amount.cast("float64") * of).cast("decimal(38, 10)").cast(MONEY)
+        return ibis.ifelse(_.unconverted == 1, None, ibis.ifelse(of == 1.0, amount, part)).cast(MONEY)
+
+    return sides.select(
+        *whole,
+        "day",
+        "unconverted",
+        upsell=share(_.upsell, _.of_gain),
+        cross_sell=share(_.cross_sell, _.of_gain),
+        price_rise=share(_.price_rise, _.of_gain),
+        downsell=share(_.downsell, _.of_loss),
+        price_cut=share(_.price_cut, _.of_loss),
+    )
+
+
+def _at_rates(moved: ir.Table, context: Context) -> ir.Table:
+    """Both sides of each change converted at the day's rates."""
+    moved = context.with_rate(moved, "old_currency", "rate_day").rename(old_rate="rate")
+    moved = context.with_rate(moved, "new_currency", "rate_day").rename(new_rate="rate")
+    return moved.mutate(
+        unconverted=flag(
+            (_.old_rate.isnull() & (_.old_mrr != 0)) | (_.new_rate.isnull() & (_.new_mrr != 0))
+        ),
+        old_amount=times(_.old_mrr, _.old_rate.fill_null(Decimal(0))),
+        new_amount=times(_.new_mrr, _.new_rate.fill_null(Decimal(0))),
+    )
+
+
+def _holdings(moved: ir.Table, live_rows: ir.Table) -> ir.Table:
+    """For each subscription that starts, whether its account held the product the day before."""
+    starts = moved.filter(~_.was_live).select("change", "account_id", "product", "day")
+    rows = live_rows.select(holder=_.account_id, held_product=_.product, start=_.start, stop=_.stop)
+    held = starts.inner_join(
+        rows,
+        [
+            starts.account_id == rows.holder,
+            starts["product"] == rows.held_product,
+            rows.start < starts.day,
+            rows.stop.isnull() | (rows.stop >= starts.day),
+        ],
+    )
+    return held.select("change").distinct().mutate(held=ibis.literal(True))
+
+
+def _split_change(moved: ir.Table) -> ir.Table:
+    """Each change of a subscription as positive amounts of the five parts."""
+    zero = ibis.literal(Decimal(0)).cast(MONEY)
+    difference = (_.new_amount - _.old_amount).cast(MONEY)
+    discount = (_.old_mrr < 0) | (_.new_mrr < 0)
+    measured = _.was_live & _.is_live & (_.old_quantity > 0) & (_.new_quantity > 0)
+    scaled = (
+        _.old_amount.cast("float64") * _.new_quantity.cast("float64") / _.old_quantity.cast("float64").nullif(0)
+    )
+    at_old_price = scaled.cast("decimal(38, 10)").cast(MONEY)
+    moved = moved.mutate(
+        price=ibis.cases(
+            (discount, difference),
+            (measured.fill_null(False), (_.new_amount - at_old_price).cast(MONEY)),
+            else_=zero,
+        )
+    )
+    moved = moved.mutate(volume=(difference - _.price).cast(MONEY))
+    crosses = ~_.was_live & ~_.held.fill_null(False)
+
+    def above(amount: Any) -> Any:
+        return ibis.greatest(amount, zero)
+
+    return moved.mutate(
+        upsell=ibis.ifelse(crosses, zero, above(_.volume)),
+        cross_sell=ibis.ifelse(crosses, above(_.volume), zero),
+        price_rise=above(_.price),
+        downsell=above(-_.volume),
+        price_cut=above(-_.price),
+    )
