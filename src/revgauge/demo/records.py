@@ -1,0 +1,305 @@
+"""Records of accountability: readings, check-ins, reviews, decisions, actions, feedback, alerts, changes, deliveries."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+
+from revgauge.demo import stories
+from revgauge.demo.clock import NOW, START, add_months, at_work, months, past, quarters, weekday_from
+from revgauge.demo.people import Staff
+from revgauge.demo.world import Row, World
+
+_KPIS = (
+    # id, metric read from the reported values, owner role, yearly targets by year, better
+    ("recurring_revenue", "mrr", "Chief revenue officer", {2023: "740000", 2024: "1030000", 2025: "1560000"}, "up"),
+    ("paying_customers", "active_customers", "Chief revenue officer", {2023: "235", 2024: "305", 2025: "410"}, "up"),
+    ("customers_lost", "logo_churn_rate", "Head of customer success", {2023: "0.016", 2024: "0.014", 2025: "0.012"}, "down"),
+)
+_DECISIONS = (
+    # quarter, kpi, metric, kind, text, expected effect, action, days to do it, days it took (None: open or dropped)
+    ("2023-04-01", "customers_lost", "logo_churn_rate", "act", "Call every customer whose use halves", "fewer departures", "List of fading customers every Monday", 30, 24),
+    ("2023-10-01", "recurring_revenue", "lead_to_opportunity_rate", "act", "Score leads before sales sees them", "better leads", "Introduce lead scoring", 45, 51),
+    ("2024-01-01", "paying_customers", "win_rate", "accept", "Leave the win rate as it is for a quarter", "none", None, 0, None),
+    ("2024-04-01", "recurring_revenue", "sales_cycle_days", "act", "Buy a quote tool for North America", "shorter cycle", "Roll out the quote tool", 180, 176),
+    ("2024-04-01", "recurring_revenue", "price_change_mrr", "act", "Raise Growth by 8 % at renewal from July", "more revenue from the base", "Announce the price rise", 40, 35),
+    ("2024-10-01", "customers_lost", "logo_churn_rate", "escalate", "Departures of raised customers go to the board", "a decision on the rise", "Compare departures of raised and other customers", 60, 58),
+    ("2025-01-01", "recurring_revenue", "account_transition_rate", "act", "Cut the territories of UK & Ireland anew", "even load", "Hand over accounts with both owners on the call", 30, 44),
+    ("2025-01-01", "paying_customers", "lead_count", "act", "Try content syndication", "more leads", "Sign the syndication contract", 25, 20),
+    ("2025-04-01", "recurring_revenue", "sales_cycle_days", "act", "Give the quote tool to EMEA", "shorter cycle", "Roll out the quote tool in EMEA", 85, 82),
+    ("2025-07-01", "customers_lost", "resolution_hours", "act", "Fill the two support posts", "resolution time back to usual", "Hire two support agents", 60, 62),
+    ("2025-07-01", "paying_customers", "activation_rate", "change_target", "Lower the target of paying customers", "an honest target", None, 0, None),
+    ("2025-10-01", "recurring_revenue", "stage_duration_days", "act", "Keep a library of security answers", "shorter security review", "Build the library of security answers", 70, None),
+    ("2025-10-01", "customers_lost", "customer_satisfaction_score", "stop", "Stop the weekly satisfaction mail", "fewer surveys", "Switch off the mail", 10, 8),
+    ("2026-01-01", "paying_customers", "lead_activation_gap", "escalate", "Whether to end content syndication", "money for better channels", "Prepare the case on syndication", 25, None),
+)  # fmt: skip
+_CHANGES = (
+    # subject, subject kind, version, day, kind, old, new, reason, restates from, effect
+    ("logo_churn_rate", "metric", "2", "2023-07-03", "parameter", "events", "cohort", "churn and retention did not add up to 1", "2023-01-01", "0.1 points lower in most months"),
+    ("sales_cycle_days", "metric", "2", "2024-02-12", "parameter", "start: lead_created", "start: created", "the seller's clock starts with the deal", "2023-01-01", "about 9 days shorter"),
+    ("recurring_revenue", "kpi", "2", "2025-01-13", "target", "1030000", "1560000", "new year", "2025-01-01", "none on values"),
+    ("paying_customers", "kpi", "3", "2025-07-14", "target", "430", "410", "activation of new leads is low", "2025-07-01", "status from off track to at risk"),
+    ("mrr", "metric", "1.1", "2024-09-02", "wording", "recurring revenue", "monthly recurring revenue, net of discounts", "asked by finance", None, "none"),
+)  # fmt: skip
+
+
+class Records:
+    """Writes down who judged, decided and did what."""
+
+    def __init__(self, world: World, staff: Staff) -> None:
+        """Needs reported values and report runs."""
+        self._world, self._staff = world, staff
+        self._chance = world.chance("records")
+
+    def write(self) -> None:
+        """Fill all records."""
+        for kpi in _KPIS:
+            self._read(*kpi)
+        self._review()
+        self._decide()
+        self._check_in()
+        self._change()
+        self._listen()
+        self._alert()
+        self._deliver()
+
+    def _id(self, role: str) -> str:
+        return self._staff.by_role(role).person_id
+
+    def _read(self, kpi: str, metric: str, _owner: str, targets: dict[int, str], better: str) -> None:
+        """One reading a month from the reported value, against a straight way to the year's target."""
+        chance = self._chance
+        reported = [
+            row for row in self._world.tables["metric_values"] if row["metric"] == metric and row["dimension"] is None
+        ]
+        for row in reported:
+            year, number = row["period_start"].year, row["period_start"].month
+            before = [other for other in reported if other["period_start"] == date(year - 1, 12, 1)]
+            target, value = Decimal(targets[year]), Decimal(row["value"])
+            baseline = Decimal(before[0]["value"]) if before and better == "up" else target * Decimal("0.8")
+            expected = target if better == "down" else baseline + (target - baseline) * number / 12
+            pace = value / expected if better == "up" else (expected / value if value else Decimal(2))
+            status = "on_track" if pace >= Decimal("0.985") else ("at_risk" if pace >= Decimal("0.94") else "off_track")
+            if number == 12:
+                status = "met" if pace >= 1 else "missed"
+            self._world.add(
+                "kpi_readings",
+                reading_id=self._world.key("KR", 4),
+                kpi_id=f"{kpi}_{year}",
+                definition_version="1",
+                read_at=row["reported_at"] + timedelta(minutes=30),
+                period_start=row["period_start"],
+                period_end=row["period_end"],
+                value=row["value"],
+                expected=f"{expected:.4f}",
+                pace=f"{pace:.4f}",
+                projection=f"{(value * pace if better == 'up' else value):.4f}",
+                probability=f"{min(Decimal('0.97'), max(Decimal('0.03'), (pace - Decimal('0.85')) * 4)):.2f}",
+                owner_confidence=min(10, max(0, int(pace * 10) - 4 + chance.whole(-1, 2))),
+                status=status,
+                reason=None if status in {"on_track", "met"} else "behind the straight way to the target",
+            )
+
+    def _review(self) -> None:
+        """Weekly pipeline, monthly scorecard, quarterly business reviews; some late, some not held."""
+        chance = self._chance
+        week = weekday_from(START)
+        while week <= NOW:
+            self._meet("weekly", "pipeline", week, "Chief revenue officer", 0.93)
+            week += timedelta(days=7)
+        for month in months(START, NOW):
+            self._meet("monthly", "scorecard", weekday_from(month + timedelta(days=9)), "Director of revenue operations", 0.95)
+        for quarter in quarters(START, NOW):
+            self._meet("quarterly", "business", weekday_from(quarter + timedelta(days=10)), "Chief executive officer", 1.0)
+        self._world.tables["reviews"].sort(key=lambda row: row["scheduled_on"])
+        chance.share()
+
+    def _meet(self, cadence: str, scope: str, day: date, chair: str, odds: float) -> None:
+        chance = self._chance
+        scheduled_on = datetime.combine(day, time(15))
+        late = chance.whole(3, 6) if chance.happens(0.07) else chance.pick((0, 0, 0, 0, 1))
+        held_at = datetime.combine(weekday_from(day + timedelta(days=late)), time(15, 5))
+        self._world.add(
+            "reviews",
+            review_id=f"RV-{cadence}-{day.isoformat()}",
+            cadence=cadence,
+            scope=scope,
+            scheduled_on=scheduled_on,
+            held_at=held_at if past(held_at) and chance.happens(odds) else None,
+            chair_id=self._id(chair),
+            notes=None,
+        )
+
+    def _decide(self) -> None:
+        chance, world = self._chance, self._world
+        quarterly = {row["scheduled_on"].date().replace(day=1): row for row in world.tables["reviews"] if row["cadence"] == "quarterly"}
+        for quarter, kpi, metric, kind, text, effect, action, days, took in _DECISIONS:
+            review = quarterly[date.fromisoformat(quarter)]
+            decided_at = (review["held_at"] or review["scheduled_on"]) + timedelta(minutes=chance.whole(10, 80))
+            decision = world.add(
+                "decisions",
+                decision_id=world.key("D", 3),
+                review_id=review["review_id"],
+                kpi_id=f"{kpi}_{quarter[:4]}",
+                decided_at=decided_at,
+                decided_by=review["chair_id"],
+                kind=kind,
+                text=text,
+                expected_effect=effect,
+                metric=metric,
+                revisit_on=add_months(decided_at.date(), 3),
+            )
+            if action:
+                self._act(decision, action, days, took)
+
+    def _act(self, decision: Row, text: str, days: int, took: int | None) -> None:
+        decided_on = decision["decided_at"].date()
+        done_on = decided_on + timedelta(days=took) if took is not None else None
+        self._world.add(
+            "actions",
+            action_id=self._world.key("N", 3),
+            decision_id=decision["decision_id"],
+            owner_id=self._id(self._chance.pick(("Director of revenue operations", "Revenue operations manager", "Head of support"))),
+            text=text,
+            due_on=decided_on + timedelta(days=days),
+            done_on=done_on,
+            status="done" if done_on else "open",
+            result="done as agreed" if done_on else None,
+        )
+
+    def _check_in(self) -> None:
+        """Weekly check-ins on the two key results of each quarter of 2025."""
+        chance = self._chance
+        for quarter in quarters(date(2025, 1, 1), NOW):
+            name = f"{quarter.year}_q{(quarter.month + 2) // 3}"
+            for number, (start, goal) in enumerate((("0.42", "0.85"), ("0", "130")), 1):
+                week, weeks = weekday_from(quarter + timedelta(days=5)), 12
+                for done in range(weeks):
+                    checked_at = at_work(week + timedelta(days=7 * done), chance)
+                    if not past(checked_at):
+                        break
+                    share = Decimal(min(100, (done + 1) * chance.whole(60, 98) // weeks)) / 100
+                    value = Decimal(start) + (Decimal(goal) - Decimal(start)) * share
+                    self._world.add(
+                        "okr_checkins",
+                        checkin_id=self._world.key("CI", 4),
+                        objective_id=f"{name}_quotes",
+                        key_result_id=f"{name}_kr{number}",
+                        person_id=self._id("Director of revenue operations"),
+                        checked_at=checked_at,
+                        value=f"{value:.3f}",
+                        confidence=min(10, max(0, 5 + chance.whole(-2, 3))),
+                        done_last=chance.pick(("Trained a team", "Fixed the template", "Cleaned the price list", "Nothing")),
+                        planned_next=chance.pick(("Train the next team", "Sit beside two sellers", "Remove a step")),
+                        blocker=chance.pick((None, None, None, "Waiting for legal", "No time of engineering")),
+                    )
+
+    def _change(self) -> None:
+        for subject, subject_kind, version, day, kind, old, new, reason, restates, effect in _CHANGES:
+            self._world.add(
+                "definition_changes",
+                change_id=self._world.key("DC", 3),
+                subject_kind=subject_kind,
+                subject_id=f"{subject}_{day[:4]}" if subject_kind == "kpi" else subject,
+                version=version,
+                changed_at=at_work(weekday_from(date.fromisoformat(day)), self._chance),
+                changed_by=self._id("Revenue operations manager"),
+                approved_by=self._id("Chief financial officer"),
+                kind=kind,
+                old=old,
+                new=new,
+                reason=reason,
+                restates_from=restates,
+                effect=effect,
+            )
+
+    def _listen(self) -> None:
+        """What colleagues say on numbers, about one a fortnight."""
+        chance = self._chance
+        words = {
+            "question": "What counts as a customer here?",
+            "challenge": "This does not match the bills of my accounts.",
+            "idea": "Show it by plan as well.",
+            "error": "My deal of last week is missing.",
+        }
+        day = START + timedelta(days=20)
+        while day <= NOW:
+            person = chance.pick([person for person in self._staff.people if person.works_on(day) and person.tier != "executive"])
+            given_at = at_work(weekday_from(day), chance)
+            if past(given_at):
+                answered_at = given_at + timedelta(hours=chance.whole(2, 140))
+                answered = past(answered_at) and chance.happens(0.88)
+                kind = chance.pick(tuple(words))
+                self._world.add(
+                    "feedback",
+                    feedback_id=self._world.key("FB", 3),
+                    subject_kind=chance.pick(("metric", "kpi", "report", "decision")),
+                    subject_id=chance.pick(("mrr", "win_rate", "quota_attainment", "sales_cycle_days", "Pipeline review")),
+                    person_id=person.person_id,
+                    given_at=given_at,
+                    kind=kind,
+                    text=words[kind],
+                    answered_at=answered_at if answered else None,
+                    answer="Explained with the rows behind the number." if answered else None,
+                    outcome=chance.weighted({"kept_explained": 0.6, "changed": 0.28, "kept_unexplained": 0.12}) if answered else None,
+                )
+            day += timedelta(days=chance.whole(8, 19))
+
+    def _alert(self) -> None:
+        """Triggers that fired: on the planted stories and, now and then, on a Monday without fresh data."""
+        chance = self._chance
+        events = [
+            ("resolution_time_high", "resolution_hours", stories.HOLE_FROM + timedelta(days=24), 85, "Resolution takes twice as long as usual", "74"),
+            ("security_review_slow", stories.SLOW_STAGE, stories.SLOW_FROM + timedelta(days=60), None, "Enterprise deals wait in security review", "39"),
+            ("activation_low", stories.IDLE_CHANNEL, stories.IDLE_FROM + timedelta(days=95), None, "Leads of the channel do not activate", "0.01"),
+        ]  # fmt: skip
+        loads = [row for row in self._world.tables["source_loads"] if row["loaded_at"] is None and past(row["expected_at"])]
+        for row in loads[::3]:
+            events.append(("data_late", f"{row['source']}.{row['entity']}", row["expected_at"].date(), 1, "The load did not come", "1"))
+        for trigger, subject, day, days, message, value in events:
+            pending_at = at_work(weekday_from(day), chance)
+            resolved_at = pending_at + timedelta(days=days) if days else None
+            resolved = resolved_at is not None and past(resolved_at)
+            self._world.add(
+                "alerts",
+                alert_id=self._world.key("AL", 3),
+                trigger_id=trigger,
+                subject=subject,
+                state="resolved" if resolved else "firing",
+                pending_at=pending_at,
+                fired_at=pending_at + timedelta(minutes=30),
+                resolved_at=resolved_at if resolved else None,
+                acknowledged_at=pending_at + timedelta(hours=chance.whole(1, 30)),
+                acknowledged_by=self._id("Revenue operations manager"),
+                value=value,
+                message=message,
+            )
+
+    def _deliver(self) -> None:
+        """Each published report goes to two or three people; not everybody opens it."""
+        chance = self._chance
+        for run in self._world.tables["report_runs"]:
+            if run["published_at"] is None:
+                continue
+            day = run["published_at"].date()
+            audience = [
+                person
+                for person in self._staff.people
+                if person.works_on(day) and (person.tier in {"executive", "director"} if run["audience"] == "executive" else person.tier == "manager")
+            ]
+            for _ in range(chance.whole(2, 3)):
+                delivered_at = run["published_at"] + timedelta(minutes=chance.whole(1, 20))
+                opened_at = delivered_at + timedelta(minutes=int(chance.about(600)))
+                self._world.add(
+                    "deliveries",
+                    delivery_id=self._world.key("DV", 4),
+                    report_id=run["report_id"],
+                    audience=run["audience"],
+                    person_id=chance.pick(audience).person_id,
+                    made_at=run["published_at"],
+                    delivered_at=delivered_at,
+                    opened_at=opened_at if past(opened_at) and chance.happens(0.75) else None,
+                    definition_versions="mrr 1, win_rate 1",
+                    data_through=run["published_at"] - timedelta(hours=10),
+                    variables=f"period={run['period_start'].isoformat()}",
+                )
