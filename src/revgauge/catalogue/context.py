@@ -160,7 +160,7 @@ class Context:
         if "daily_rates" not in self._tables:
             columns = {"rate_currency": "string", "rate_day": "date", "rate": "decimal(18, 8)"}
             rows = self.rates.daily(self.now)
-            self._tables["daily_rates"] = self.warehouse.literal_table(columns, rows, "daily_rates")
+            self._tables["daily_rates"] = self.warehouse.literal_table(columns, rows)
         return self._tables["daily_rates"]
 
     def with_rate(self, table: ir.Table, currency: str, day: str) -> ir.Table:
@@ -208,7 +208,7 @@ class Context:
         name = f"account_targets_{level}"
         if name not in self._tables:
             columns = {"merged_id": "string", "target_id": "string"}
-            self._tables[name] = self.warehouse.literal_table(columns, targets.items(), name)
+            self._tables[name] = self.warehouse.literal_table(columns, targets.items())
         links = self._tables[name]
         joined = table.left_join(links, table[column] == links.merged_id)
         replaced = ibis.coalesce(links.target_id, table[column])

@@ -122,12 +122,11 @@ class Warehouse:
             self._empty[name] = self.backend.create_table(f"empty_{name}", schema=schema, temp=True)
         return self._empty[name]
 
-    def literal_table(self, columns: Mapping[str, str], rows: Iterable[Sequence[Any]], name: str = "given") -> ir.Table:
+    def literal_table(self, columns: Mapping[str, str], rows: Iterable[Sequence[Any]]) -> ir.Table:
         """A small table of given values; `columns` are names and Ibis types."""
         schema = ibis.schema(dict(columns))
         listed = [dict(zip(columns, row, strict=True)) for row in rows]
-        table = pa.Table.from_pylist(listed, schema=schema.to_pyarrow())
-        return self.backend.create_table(f"{name}_{next(self._names)}", table, schema=schema, temp=True)
+        return ibis.memtable(pa.Table.from_pylist(listed, schema=schema.to_pyarrow()), schema=schema)
 
     def keep(self, name: str, expression: ir.Table) -> ir.Table:
         """Compute the expression once and keep its rows under a name of their own."""

@@ -265,7 +265,6 @@ class Planner:
         listed = self.context.warehouse.literal_table(
             {"bucket": "int64", "span_first": "date", "span_last": "date"},
             [(place, days.first or date.min.replace(year=1), days.last) for place, days in enumerate(spans)],
-            "spans",
         )
         joined = table.inner_join(listed, [table[at] >= listed.span_first, table[at] <= listed.span_last])
         return joined.drop("span_first", "span_last")

@@ -54,7 +54,7 @@ def _placed(table: ir.Table, days: Sequence[date], into: str, context: Context) 
         while day <= last:
             rows.append((day, place))
             day += DAY
-    calendar = context.warehouse.literal_table({"calendar_day": "date", into: "int64"}, rows, "calendar")
+    calendar = context.warehouse.literal_table({"calendar_day": "date", into: "int64"}, rows)
     joined = table.left_join(calendar, table["day"] == calendar.calendar_day).drop("calendar_day")
     early = joined["day"] <= day_literal(days[0])
     return joined.mutate(**{into: ibis.ifelse(early, 0, joined[into])}).filter(_[into].notnull())
@@ -134,7 +134,6 @@ def _dated(stepped: ir.Table, periods: Sequence[Period], context: Context) -> ir
     spine = context.warehouse.literal_table(
         {"spine_place": "int64", "day": "date"},
         [(place, period.start) for place, period in enumerate(periods)],
-        "spine",
     )
     return stepped.inner_join(spine, stepped.place == spine.spine_place).drop("spine_place", "place")
 
@@ -169,7 +168,6 @@ def _dense(
                 )
                 for place, period in enumerate(periods)
             ],
-            "ends",
         )
         met = states.inner_join(
             spine, [states.since <= spine.on_day, states.until.isnull() | (states.until > spine.on_day)]
@@ -249,7 +247,6 @@ def window_movements(
     spine = context.warehouse.literal_table(
         {"period_start": "date", "opened": "date", "closed": "date"},
         [(period.start, opening_day(period, window_months), period.closing) for period in _begun(context)],
-        "windows",
     )
     met = mrr_movements.inner_join(
         spine, [mrr_movements["day"] > spine.opened, mrr_movements["day"] <= spine.closed]
@@ -277,7 +274,6 @@ def opening_parts(
     spine = context.warehouse.literal_table(
         {"period_start": "date", "opened": "date", "closed": "date"},
         [(period.start, period.opening, period.closing) for period in _begun(context)],
-        "windows",
     )
     met = mrr_parts.inner_join(spine, [mrr_parts["day"] > spine.opened, mrr_parts["day"] <= spine.closed])
     spells = customer_spells.rename({f"of_{name}": name for name in whole})
@@ -356,7 +352,6 @@ def closing_users(product_usage: ir.Table, customer_spells: ir.Table, context: C
     spine = context.warehouse.literal_table(
         {"period_start": "date", "month_start": "date", "closed": "date"},
         [(period.start, period.closing.replace(day=1), period.closing) for period in _begun(context)],
-        "months",
     )
     used = context.resolved(product_usage.select("account_id", "used_on", "active_users"))
     met = used.inner_join(spine, [used.used_on >= spine.month_start, used.used_on <= spine.closed])

@@ -209,7 +209,6 @@ def _netted(changes: ir.Table, whole: tuple[str, ...], context: Context) -> ir.T
     spine = context.warehouse.literal_table(
         {"first_day": "date", "last_day": "date"},
         [(period.start, period.closing) for period in context.periods if period.begun],
-        "spine",
     )
     placed = changes.left_join(spine, (changes.day >= spine.first_day) & (changes.day <= spine.last_day))
     placed = placed.mutate(
