@@ -6,7 +6,7 @@ from pathlib import Path
 
 from revgauge.demo import faults, mappings
 from revgauge.demo.company import invent
-from revgauge.demo.exports import exports, render, save
+from revgauge.demo.exports import exports, records, render, save
 
 __all__ = ["create"]
 
@@ -28,4 +28,6 @@ def create(folder: Path, *, seed: int = 2025) -> None:
         faults.repeat(export, lines, chance)
         faults.break_rows(export, lines, chance)
         save(folder, export, lines)
+    for record in records():
+        save(folder, record, render(world, record))
     mappings.write(folder)

@@ -53,7 +53,7 @@ class Billing:
             covered_to = add_months(position, span)
             if charge.stopped_on and charge.stopped_on < covered_to and charge.stopped_on <= NOW:
                 unused = _whole_months(charge.stopped_on, covered_to)
-                self._give_back(charge, invoice, charge.monthly * unused)
+                self._give_back(charge, invoice, charge.stopped_on, charge.monthly * unused)
             else:
                 self._settle(charge, invoice)
 
@@ -108,15 +108,16 @@ class Billing:
             return weekday_from(due - timedelta(days=chance.whole(2, min(24, charge.days_to_pay - 2))))
         return weekday_from(due + timedelta(days=int(chance.about(14)) + 1))
 
-    def _give_back(self, charge: Charge, invoice: Row, unused: int) -> None:
+    def _give_back(self, charge: Charge, invoice: Row, stopped: date, unused: int) -> None:
         """Bill for a period in which the customer stopped: a credit note for the rest, and the money back if paid."""
-        assert charge.stopped_on is not None
-        chance, stopped = self._chance, charge.stopped_on
+        chance = self._chance
         paid = self._pay(invoice, self._payday(charge, invoice) if not charge.by_card else stopped, invoice["amount"])
         if unused:
             self._credit(charge, invoice, unused, weekday_from(stopped))
             if paid:
-                self._pay(invoice, weekday_from(max(paid, stopped) + timedelta(days=chance.whole(5, 25))), unused, "refund")
+                self._pay(
+                    invoice, weekday_from(max(paid, stopped) + timedelta(days=chance.whole(5, 25))), unused, "refund"
+                )
 
     def _credit(self, charge: Charge, invoice: Row, amount: int, day: date | None = None) -> int:
         issued_on = day or weekday_from(invoice["issued_on"] + timedelta(days=self._chance.whole(4, 20)))

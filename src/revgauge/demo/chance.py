@@ -21,7 +21,7 @@ class Chance:
     def __init__(self, seed: int, name: str) -> None:
         """The stream `name` of the seed."""
         digest = hashlib.sha256(f"{seed}:{name}".encode()).digest()
-        self._next = random.Random(int.from_bytes(digest, "big")).random  # noqa: S311 (a story, not a secret)
+        self._next = random.Random(int.from_bytes(digest, "big")).random
 
     def share(self) -> float:
         """A number from 0 up to, but not including, 1."""

@@ -64,7 +64,13 @@ _LOSS_REASONS = {
 }
 _EFFORTS = {"SMB": 6, "Mid-Market": 10, "Enterprise": 17}
 _EFFORT_KINDS = {"email": 52.0, "call": 27.0, "meeting": 17.0, "dinner": 2.0, "gift": 2.0}
-_MINUTES = {"email": (3, 8, 20), "call": (5, 18, 60), "meeting": (25, 45, 120), "dinner": (90, 130, 200), "gift": (5, 10, 20)}
+_MINUTES = {
+    "email": (3, 8, 20),
+    "call": (5, 18, 60),
+    "meeting": (25, 45, 120),
+    "dinner": (90, 130, 200),
+    "gift": (5, 10, 20),
+}
 _COSTS = {"dinner": (6_000, 16_000, 48_000), "gift": (1_500, 4_500, 15_000)}
 
 
@@ -159,7 +165,9 @@ class Deals:
         tables = self._world.tables
         tables["opportunities"].append(row)
         tables["opportunity_history"].extend(
-            sorted((change for change in history if past(change["changed_at"])), key=lambda change: change["changed_at"])
+            sorted(
+                (change for change in history if past(change["changed_at"])), key=lambda change: change["changed_at"]
+            )
         )
         end = row["closed_at"] or datetime.combine(NOW, row["created_at"].time())
         self._split(offer, row, owner)
@@ -170,9 +178,7 @@ class Deals:
         self, offer: Offer, created_at: datetime, closing_on: date | None
     ) -> tuple[list[tuple[Stage, datetime]], datetime]:
         """The stages with the moment of their entry, and the moment of the close."""
-        stages = [
-            stage for stage in PIPELINES[_TYPES[offer.kind]] if self._passes(stage, offer.segment, offer.kind)
-        ]
+        stages = [stage for stage in PIPELINES[_TYPES[offer.kind]] if self._passes(stage, offer.segment, offer.kind)]
         if not offer.is_won:
             last = self._chance.weighted({number: stage.lost_here for number, stage in enumerate(stages)})
             stages = stages[: last + 1]
@@ -202,7 +208,11 @@ class Deals:
         rollout = stories.TOOL_FIRST_ON if region == stories.TOOL_FIRST_REGION else stories.TOOL_ELSEWHERE_ON
         if stage.name in stories.TOOL_STAGES and entered_on >= rollout:
             pace *= stories.TOOL_FACTOR
-        if stage.name == stories.SLOW_STAGE and offer.segment == stories.SLOW_SEGMENT and entered_on >= stories.SLOW_FROM:
+        if (
+            stage.name == stories.SLOW_STAGE
+            and offer.segment == stories.SLOW_SEGMENT
+            and entered_on >= stories.SLOW_FROM
+        ):
             pace *= stories.SLOW_FACTOR
         return pace
 
@@ -218,7 +228,9 @@ class Deals:
         left = owner.left_on
         if left is None or not created_at.date() < left <= closed_at.date() or left > NOW:
             return owner, None
-        heirs = [person for person in self._staff.team(owner.team, owner.role, left) if person.currency == owner.currency]
+        heirs = [
+            person for person in self._staff.team(owner.team, owner.role, left) if person.currency == owner.currency
+        ]
         heirs = heirs or self._staff.team(owner.team, owner.role, left)
         return self._chance.pick(heirs), at_work(left, self._chance) - timedelta(hours=5)
 
@@ -235,12 +247,12 @@ class Deals:
             **values,
         }
 
-    def _history(
-        self, offer: Offer, row: Row, visits: list[tuple[Stage, datetime]], closed_at: datetime
-    ) -> list[Row]:
+    def _history(self, offer: Offer, row: Row, visits: list[tuple[Stage, datetime]], closed_at: datetime) -> list[Row]:
         """The changes of stage, amount and expected close; sets the deal's present amount and expected close."""
         amounts = self._amounts(offer, len(visits))
-        expected = weekday_from(visits[0][1].date() + timedelta(days=int(self.typical_days(offer.kind, offer.segment) + 4)))
+        expected = weekday_from(
+            visits[0][1].date() + timedelta(days=int(self.typical_days(offer.kind, offer.segment) + 4))
+        )
         if offer.kind == "renewal":
             expected = weekday_from(closed_at.date() + timedelta(days=self._chance.whole(-12, 12)))
         history = []
@@ -334,7 +346,9 @@ class Deals:
         first, last = row["created_at"].date(), end.date()
         quiet = row["closed_at"] is None and work.happens(0.15)
         for _ in range(count):
-            day = weekday_from(first + timedelta(days=work.whole(0, max(0, (last - first).days - (40 if quiet else 1)))))
+            day = weekday_from(
+                first + timedelta(days=work.whole(0, max(0, (last - first).days - (40 if quiet else 1))))
+            )
             kind = work.weighted(_EFFORT_KINDS)
             if day <= min(last, NOW):
                 self._effort(offer, row, kind, at_work(day, work))

@@ -9,6 +9,7 @@ import csv
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,11 @@ class Column:
     field: str
     form: str = "plain"
     """`plain` (the model's own form), `crm` (instants as 2024-03-05T14:22:31.000Z, percents), `utc` (instants as
-    2024-03-05 14:22:31), `cents`, `lower`."""
+    2024-03-05 14:22:31), `cents`, `lower`, `label`, `percent`, `inclusive` (the last day instead of the one after)."""
+
+    def is_plain(self) -> bool:
+        """Whether the column is named and written as the model does."""
+        return self.header == self.field and self.form == "plain"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +38,7 @@ class Export:
     """One file, or one set of files, that a tool leaves."""
 
     path: str
-    """Inside `exports/`, without the ending."""
+    """Inside the project folder, without the ending."""
     source: str
     entity: str
     columns: tuple[Column, ...]
@@ -41,7 +46,7 @@ class Export:
 
 def _crm(path: str, entity: str, names: str) -> Export:
     """A CRM export from `Header=field` words."""
-    return Export(f"crm/{path}", "crm", entity, _columns(names, "crm"))
+    return Export(f"exports/crm/{path}", "crm", entity, _columns(names, "crm"))
 
 
 def _columns(names: str, form: str) -> tuple[Column, ...]:
@@ -103,8 +108,15 @@ TOOL_EXPORTS = (
         "Id=activity_id|CompletedDateTime=occurred_at|TaskSubtype=kind|WhatId=opportunity_id|WhoId=lead_id|"
         "AccountId=account_id|OwnerId=owner_id|Duration_Minutes__c=minutes|Cost__c=cost|CurrencyIsoCode=currency",
     ),
+    _crm(
+        "Contract",
+        "contracts",
+        "Id=contract_id|AccountId=account_id|Subscription__c=subscription_id|Opportunity__c=opportunity_id|"
+        "CompanySignedDate=signed_at|StartDate=starts_on|EndDate=ends_on:inclusive|Value__c=value|"
+        "CurrencyIsoCode=currency|Auto_Renew__c=auto_renew|Renewed_By__c=renewed_by|Renewal_Reason__c=renewal_reason",
+    ),
     Export(
-        "billing/subscriptions",
+        "exports/billing/subscriptions",
         "billing",
         "subscriptions",
         _columns(
@@ -115,7 +127,7 @@ TOOL_EXPORTS = (
         ),
     ),
     Export(
-        "billing/subscription_prices",
+        "exports/billing/subscription_prices",
         "billing",
         "subscription_periods",
         _columns(
@@ -125,7 +137,7 @@ TOOL_EXPORTS = (
         ),
     ),
     Export(
-        "billing/invoices",
+        "exports/billing/invoices",
         "billing",
         "invoices",
         _columns(
@@ -136,7 +148,7 @@ TOOL_EXPORTS = (
         ),
     ),
     Export(
-        "billing/charges",
+        "exports/billing/charges",
         "billing",
         "payments",
         _columns(
@@ -146,12 +158,12 @@ TOOL_EXPORTS = (
         ),
     ),
     Export(
-        "helpdesk/tickets",
+        "exports/helpdesk/tickets",
         "helpdesk",
         "tickets",
         _columns(
-            "Id=ticket_id|Organization external id=account_id|Created at=opened_at|Initially replied at=first_response_at|"
-            "Initially solved at=first_resolved_at|Solved at=resolved_at|Assignee external id=agent_id|"
+            "Id=ticket_id|Organization external id=account_id|Created at=opened_at|"
+            "Initially replied at=first_response_at|Initially solved at=first_resolved_at|Solved at=resolved_at|Assignee external id=agent_id|"
             "Priority=priority|Via=channel|Ticket Category [list]=category|Replies=messages|Reopens=reopens|"
             "Merged into=merged_into",
             "utc",
@@ -161,31 +173,42 @@ TOOL_EXPORTS = (
 """The exports of tools. The help desk does not export how long a ticket waited: a gap that is part of the story."""
 
 TEMPLATE_SOURCES = {
-    "crm_lists": ("stages", "opportunity_splits", "lead_assignments", "account_assignments", "touchpoints", "conversions"),
-    "contracts": ("contracts",),
+    "crm_lists": (
+        "stages",
+        "opportunity_splits",
+        "lead_assignments",
+        "account_assignments",
+        "touchpoints",
+        "conversions",
+    ),
     "surveys": ("survey_responses",),
     "product": ("product_usage",),
     "people": ("people", "quotas", "commission_rates", "commissions"),
     "finance": ("expenses", "plans", "forecasts", "markets", "exchange_rates", "metric_values"),
     "programme": ("initiatives", "adoption", "time_studies", "requests", "processes", "report_runs", "source_loads"),
-    "records": tuple(name for name, entity in ENTITIES.items() if entity.record),
 }
 """Which templates belong to which source."""
+RECORDS = tuple(name for name, entity in ENTITIES.items() if entity.record)
+"""What the product itself will write later: no source fills it, so it lies in a folder of its own, `records/`."""
 
 
 def exports() -> tuple[Export, ...]:
-    """Every export, tools first."""
-    templates = tuple(
-        Export(
-            f"{source}/{entity}",
-            source,
-            entity,
-            tuple(Column(field.name, field.name) for field in ENTITIES[entity].fields),
-        )
+    """Every export that a source reads, tools first."""
+    templates = (
+        _template(f"exports/{source}/{entity}", source, entity)
         for source, entities in TEMPLATE_SOURCES.items()
         for entity in entities
     )
     return (*TOOL_EXPORTS, *templates)
+
+
+def records() -> tuple[Export, ...]:
+    """The records of accountability of the years before, one template each."""
+    return tuple(_template(f"records/{entity}", "records", entity) for entity in RECORDS)
+
+
+def _template(path: str, source: str, entity: str) -> Export:
+    return Export(path, source, entity, tuple(Column(field.name, field.name) for field in ENTITIES[entity].fields))
 
 
 Lines = list[list[str]]
@@ -198,12 +221,14 @@ def render(world: World, export: Export) -> Lines:
         (column.field, _writer(entity.field(column.field), column.form) if column.field else _recorded(world))
         for column in export.columns
     ]
-    return [[write(row if not name else row.get(name)) for name, write in writers] for row in world.tables[export.entity]]
+    return [
+        [write(row if not name else row.get(name)) for name, write in writers] for row in world.tables[export.entity]
+    ]
 
 
 def save(folder: Path, export: Export, lines: Lines, suffix: str = "") -> None:
     """Write the file, with the same bytes everywhere."""
-    path = folder / "exports" / f"{export.path}{suffix}.csv"
+    path = folder / f"{export.path}{suffix}.csv"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8", newline="") as handle:
         writer = csv.writer(handle, lineterminator="\n")
@@ -251,7 +276,8 @@ _FORMS: dict[str, Callable[[Any], str]] = {
     "cents": str,
     "lower": lambda value: str(value).lower(),
     "label": _label,
-    "percent": lambda value: f"{float(value) * 100:.0f}",
+    "inclusive": lambda value: _day(value - timedelta(days=1)),
+    "percent": lambda value: f"{Decimal(value) * 100:.0f}",
 }
 _BY_TYPE: dict[tuple[str, str], Callable[[Any], str]] = {
     ("money", "plain"): _money,

@@ -30,8 +30,8 @@ FAULTS = (
     Fault("leads", "L-90002", "CreatedDate", "31/02/2025", "a day that does not exist"),
     Fault("invoices", "INV-900001", "Currency", "dollars", "a word that is no currency"),
     Fault("invoices", "INV-900002", "Currency", "dollars", "a word that is no currency"),
-    Fault("contracts", "K-90001", "ends_on", "2022-01-01", "an end before the start"),
-    Fault("contracts", "K-90002", "ends_on", "2022-01-01", "an end before the start"),
+    Fault("contracts", "K-90001", "EndDate", "2022-01-01", "an end before the start"),
+    Fault("contracts", "K-90002", "EndDate", "2022-01-01", "an end before the start"),
     Fault("tickets", "H-90001", "Created at", "yesterday", "a word where an instant is due"),
     Fault("tickets", "H-90002", "Replies", "-3", "fewer messages than none"),
     Fault("survey_responses", "V-900001", "kind", "npss", "a kind of survey that does not exist"),
@@ -63,7 +63,7 @@ def break_rows(export: Export, lines: Lines, chance: Chance) -> None:
             bad[headers.index("period_start")], bad[headers.index("period_end")] = "2026-04-01", "2026-07-01"
         bad[headers.index(fault.header)] = fault.value
         if fault.entity == "contracts":
-            bad[headers.index("renewed_by")] = bad[headers.index("renewal_reason")] = ""
+            bad[headers.index("Renewed_By__c")] = bad[headers.index("Renewal_Reason__c")] = ""
         lines.insert(position, bad)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -12,14 +11,17 @@ from revgauge.demo.campaigns import CHANNELS, IDLE, Campaigns, monthly_cost
 from revgauge.demo.clock import NOW, START, add_months, months, quarters, weekday_from
 from revgauge.demo.market import SEGMENTS, Rates
 from revgauge.demo.people import Person, Staff
-from revgauge.demo.world import Row, World
+from revgauge.demo.world import World
 
 LAST_MONTH = date(2025, 12, 1)
 PLANNED_TO = date(2026, 7, 1)
 _CENT = Decimal(1)
 _OFFICE = {"rent": (3_900_000, "executive"), "utilities": (410_000, "executive"), "supplies": (260_000, "executive")}
 _TOOLS = {"sales": 1_350_000, "marketing": 820_000, "service": 640_000, "engineering": 1_900_000, "revops": 510_000}
+Where = tuple[str, str]
+"""A field of accounts and the value it has to have."""
 Tiers = tuple[tuple[str, str | None, str], ...]
+"""Bands of attainment: from, to (None: no upper end), rate."""
 _PLANS: dict[str, tuple[tuple[date, date | None, Tiers], ...]] = {
     "Account executive": (
         (START, date(2025, 1, 1), (("0", "0.5", "0.06"), ("0.5", "1", "0.09"), ("1", None, "0.13"))),
@@ -39,27 +41,34 @@ class Ledger:
         self._rates = rates
         accounts = {row["account_id"]: row for row in world.tables["accounts"]}
         self._periods = [
-            (row["valid_from"], row["valid_to"] or date.max, row["mrr"], row["currency"], accounts[row["account_id"]], row)
+            (
+                row["valid_from"],
+                row["valid_to"] or date.max,
+                row["mrr"],
+                row["currency"],
+                accounts[row["account_id"]],
+                row,
+            )
             for row in world.tables["subscription_periods"]
             if not row["is_trial"]
         ]
 
-    def mrr(self, day: date, where: Callable[[Row], bool] | None = None, without: frozenset[str] = frozenset()) -> Decimal:
+    def mrr(self, day: date, where: Where | None = None, without: frozenset[str] = frozenset()) -> Decimal:
         """Cents in dollars on the day, of the accounts that `where` keeps, without some subscriptions."""
         return sum((amount for _, amount in self._live(day, where, without)), Decimal(0))
 
-    def customers(self, day: date, where: Callable[[Row], bool] | None = None, without: frozenset[str] = frozenset()) -> set[str]:
+    def customers(self, day: date, where: Where | None = None, without: frozenset[str] = frozenset()) -> set[str]:
         """The accounts that pay on the day."""
         return {account_id for account_id, _ in self._live(day, where, without)}
 
-    def _live(
-        self, day: date, where: Callable[[Row], bool] | None, without: frozenset[str]
-    ) -> list[tuple[str, Decimal]]:
+    def _live(self, day: date, where: Where | None, without: frozenset[str]) -> list[tuple[str, Decimal]]:
         rates = {currency: self._rates.on(currency, day) for currency in ("USD", "EUR", "GBP")}
         return [
             (account["account_id"], mrr * rates[currency])
             for start, end, mrr, currency, account, row in self._periods
-            if start <= day < end and row["subscription_id"] not in without and (where is None or where(account))
+            if start <= day < end
+            and row["subscription_id"] not in without
+            and (where is None or account[where[0]] == where[1])
         ]
 
 
@@ -109,7 +118,13 @@ class Finance:
             day = weekday_from(month + timedelta(days=4))
             campaign_id = self._campaigns.running(channel.name, day)
             self._spend(
-                day, amount, "advertising", channel.department, channel=channel.name, campaign_id=campaign_id, purpose="acquisition"
+                day,
+                amount,
+                "advertising",
+                channel.department,
+                channel=channel.name,
+                campaign_id=campaign_id,
+                purpose="acquisition",
             )
         years = month.year - START.year
         for category, (amount, department) in _OFFICE.items():
@@ -141,16 +156,16 @@ class Finance:
                 self._promise(tiers, valid_from, valid_to, role=role)
         star = next(person for person in self._staff.people if person.team == "Enterprise North America")
         self._promise(_OWN_PLAN, date(2025, 1, 1), date(2026, 1, 1), person_id=star.person_id)
-        credits = self._credits()
-        quotas = self._quotas(credits)
+        earned_by = self._credits()
+        quotas = self._quotas(earned_by)
         paid: dict[tuple[date, str], Decimal] = {}
         for (quarter, person_id), quota in quotas.items():
-            credit = credits.get((quarter, person_id), [])
+            credit = earned_by.get((quarter, person_id), [])
             if add_months(quarter, 3) <= NOW and credit:
                 person = next(person for person in self._staff.people if person.person_id == person_id)
                 tiers = self._tiers(person, quarter, own=star.person_id)
                 paid[quarter, person_id] = commission(sum(credit, Decimal(0)), Decimal(quota), tiers)
-        self._mispay(credits, quotas, paid)
+        self._mispay(earned_by, quotas, paid)
         for (quarter, person_id), amount in paid.items():
             if amount:
                 world.add(
@@ -165,7 +180,9 @@ class Finance:
             total = sum((amount for (start, _), amount in paid.items() if start == quarter), Decimal(0))
             self._spend(weekday_from(add_months(quarter, 3) + timedelta(days=9)), int(total), "commission", "sales")
 
-    def _promise(self, tiers: Tiers, start: date, end: date | None, *, role: str | None = None, person_id: str | None = None) -> None:
+    def _promise(
+        self, tiers: Tiers, start: date, end: date | None, *, role: str | None = None, person_id: str | None = None
+    ) -> None:
         for attainment_from, attainment_to, rate in tiers:
             self._world.add(
                 "commission_rates",
@@ -191,21 +208,21 @@ class Finance:
         for split in self._world.tables["opportunity_splits"]:
             if split["kind"] == "revenue":
                 shares[split["opportunity_id"]].append((split["person_id"], Decimal(split["share"])))
-        credits: dict[tuple[date, str], list[Decimal]] = defaultdict(list)
+        earned_by: dict[tuple[date, str], list[Decimal]] = defaultdict(list)
         for deal in self._world.tables["opportunities"]:
             if deal["is_won"] and deal["type"] != "renewal" and deal["closed_at"].date() >= START:
                 day = deal["closed_at"].date()
                 value = deal["amount"] * self._rates.on(deal["currency"], day)
                 for person_id, share in shares.get(deal["opportunity_id"]) or [(deal["owner_id"], Decimal(1))]:
-                    credits[_quarter(day), person_id].append(value * share)
-        return credits
+                    earned_by[_quarter(day), person_id].append(value * share)
+        return earned_by
 
-    def _quotas(self, credits: dict[tuple[date, str], list[Decimal]]) -> dict[tuple[date, str], int]:
+    def _quotas(self, earned_by: dict[tuple[date, str], list[Decimal]]) -> dict[tuple[date, str], int]:
         """Each seller's quota by quarter: what the team sold in the year for each head, a little less, rounded.
 
         Nobody carries a quota in the quarter of hiring; a quota stands when its owner leaves in the quarter.
         """
-        quotas = {}
+        quotas: dict[tuple[date, str], int] = {}
         for year in (2023, 2024, 2025, 2026):
             for team in dict.fromkeys(person.team for person in self._staff.sellers()):
                 members = [person for person in self._staff.sellers() if person.team == team]
@@ -216,10 +233,10 @@ class Finance:
                     if person.works_on(quarter) and quarter <= NOW
                 ]
                 basis = [seat for seat in seats if seat[0].year < 2026]
-                sold = sum((sum(credits.get(seat, []), Decimal(0)) for seat in basis), Decimal(0))
+                sold = sum((sum(earned_by.get(seat, []), Decimal(0)) for seat in basis), Decimal(0))
                 fair = sold * 90 / 100 / len(basis) if basis else Decimal(self._last(quotas, members))
                 amount = max(1, int(fair / 250_000 + Decimal("0.5"))) * 250_000
-                quotas.update({seat: amount for seat in sorted(seats)})
+                quotas.update(dict.fromkeys(sorted(seats), amount))
         for (quarter, person_id), amount in quotas.items():
             self._world.add(
                 "quotas",
@@ -239,7 +256,7 @@ class Finance:
 
     def _mispay(
         self,
-        credits: dict[tuple[date, str], list[Decimal]],
+        earned_by: dict[tuple[date, str], list[Decimal]],
         quotas: dict[tuple[date, str], int],
         paid: dict[tuple[date, str], Decimal],
     ) -> None:
@@ -248,10 +265,10 @@ class Finance:
         quarter = stories.MISPAID_QUARTER
         person = max(team, key=lambda person: paid.get((quarter, person.person_id), Decimal(0)))
         seat = (quarter, person.person_id)
-        largest = max(credits[seat])
+        largest = max(earned_by[seat])
         tiers = self._tiers(person, quarter, own="")
         right = paid[seat]
-        paid[seat] = commission(sum(credits[seat], Decimal(0)) + largest, Decimal(quotas[seat]), tiers)
+        paid[seat] = commission(sum(earned_by[seat], Decimal(0)) + largest, Decimal(quotas[seat]), tiers)
         self._world.facts["mispaid_person"] = person.person_id
         self._world.facts["mispaid_name"] = person.name
         self._world.facts["mispaid_right"] = f"{right / 100:.2f}"
@@ -268,7 +285,7 @@ class Finance:
             for segment in SEGMENTS:
                 if month.month % 3 == 0:
                     quarter = _quarter(month)
-                    value = self._dollars(month, lambda account, name=segment: account["segment"] == name)  # type: ignore[misc]
+                    value = self._dollars(month, ("segment", segment))
                     self._plan_value("mrr", quarter, 3, value, self._ambition(month), segment)
         for quarter in quarters(START, PLANNED_TO):
             sold, won = self._sold(quarter)
@@ -281,7 +298,7 @@ class Finance:
         """Percent of what came that had been planned."""
         return {2023: 98, 2024: 101, 2025: 107}.get(day.year, 112) + self._chance.whole(-3, 3)
 
-    def _dollars(self, month: date, where: Callable[[Row], bool] | None = None) -> Decimal:
+    def _dollars(self, month: date, where: Where | None = None) -> Decimal:
         day = min(add_months(month, 1) - timedelta(days=1), NOW)
         return self.ledger.mrr(day, where) / 100
 
@@ -296,7 +313,14 @@ class Finance:
         return value / 100, sum(deal["type"] == "new_business" for deal in won)
 
     def _plan_value(
-        self, metric: str, start: date, span: int, value: Decimal, percent: int, segment: str | None = None, places: int = -3
+        self,
+        metric: str,
+        start: date,
+        span: int,
+        value: Decimal,
+        percent: int,
+        segment: str | None = None,
+        places: int = -3,
     ) -> None:
         step = Decimal(10) ** -places if places < 0 else Decimal(1)
         rounded = (value * percent / 100 / step).quantize(Decimal(1), ROUND_HALF_UP) * step
@@ -320,7 +344,7 @@ class Finance:
             last = add_months(quarter, 2)
             for person in managers:
                 if person.works_on(quarter):
-                    owned = self._dollars(last, lambda account, who=person.person_id: account["owner_id"] == who)  # type: ignore[misc]
+                    owned = self._dollars(last, ("owner_id", person.person_id))
                     self._guess("mrr", quarter, (quarter, 3), owned, 45, person_id=person.person_id)
             sold, _ = self._sold(quarter)
             for category, percent in (("commit", 82), ("best_case", 118)):
@@ -357,7 +381,11 @@ class Finance:
         late = self._late_subscriptions()
         for month in months(START, LAST_MONTH + timedelta(days=1)):
             reported_at = datetime.combine(weekday_from(add_months(month, 1) + timedelta(days=4)), time(14))
-            unknown = late if stories.LATE_SUBSCRIPTIONS_FROM <= month < add_months(stories.LATE_SUBSCRIPTIONS_FROM, 2) else frozenset()
+            unknown = (
+                late
+                if stories.LATE_SUBSCRIPTIONS_FROM <= month < add_months(stories.LATE_SUBSCRIPTIONS_FROM, 2)
+                else frozenset()
+            )
             closing, opening = add_months(month, 1) - timedelta(days=1), month - timedelta(days=1)
             now, before = self.ledger.customers(closing, None, unknown), self.ledger.customers(opening)
             self._value("mrr", month, reported_at, self.ledger.mrr(closing, None, unknown) / 100)
@@ -366,7 +394,7 @@ class Finance:
                 lost = Decimal(len(before - now)) / len(before)
                 self._value("logo_churn_rate", month, reported_at, lost)
             for segment in SEGMENTS:
-                value = self.ledger.mrr(closing, lambda account, name=segment: account["segment"] == name, unknown) / 100  # type: ignore[misc]
+                value = self.ledger.mrr(closing, ("segment", segment), unknown) / 100
                 self._value("mrr", month, reported_at, value, ("segment", segment))
 
     def _late_subscriptions(self) -> frozenset[str]:
@@ -381,7 +409,12 @@ class Finance:
         return frozenset(chosen)
 
     def _value(
-        self, metric: str, month: date, reported_at: datetime, value: Decimal, cut: tuple[str | None, str | None] = (None, None)
+        self,
+        metric: str,
+        month: date,
+        reported_at: datetime,
+        value: Decimal,
+        cut: tuple[str | None, str | None] = (None, None),
     ) -> None:
         self._world.add(
             "metric_values",

@@ -52,7 +52,9 @@ class Leads:
         for month in months(START, NOW):
             days = (add_months(month, 1) - month).days
             count = _LEADS_A_MONTH[month.year] * _SEASON[month.month - 1] // 100 + self._chance.whole(-5, 5)
-            channels = [CHANNELS[self._chance.weighted({c.name: c.weight for c in CHANNELS.values()})] for _ in range(count)]
+            channels = [
+                CHANNELS[self._chance.weighted({c.name: c.weight for c in CHANNELS.values()})] for _ in range(count)
+            ]
             if month >= stories.IDLE_FROM:
                 channels += [IDLE] * (stories.IDLE_LEADS_A_MONTH + self._chance.whole(-6, 6))
             comings = sorted(
@@ -128,12 +130,14 @@ class Leads:
             reason="routing",
         )
         if channel.direction == "outbound":
-            answered_at = routed_at + timedelta(minutes=chance.whole(1, 30))
+            answered_at: datetime = routed_at + timedelta(minutes=chance.whole(1, 30))
         elif chance.happens(0.08):
             return None
         else:
             hours = 4.2 if lead["created_at"].year == 2023 else 2.6
-            answered_at = on_working_day(routed_at + timedelta(minutes=chance.about(hours * 60) * chance.between(0.1, 0.6, 3)))
+            answered_at = on_working_day(
+                routed_at + timedelta(minutes=chance.about(hours * 60) * chance.between(0.1, 0.6, 3))
+            )
         if not past(answered_at):
             return None
         lead["first_responded_at"] = answered_at
@@ -235,7 +239,9 @@ class Leads:
 
     def _touch(self, lead: Row, channel: Channel) -> None:
         """The first touch, which made the lead."""
-        self._add_touch(lead, channel, lead["created_at"], direct=channel.name == "Organic search" and self._chance.happens(0.3))
+        self._add_touch(
+            lead, channel, lead["created_at"], direct=channel.name == "Organic search" and self._chance.happens(0.3)
+        )
 
     def _follow(self, lead: Row, channel: Channel) -> None:
         """Touches after the first, and the steps that a lead is offered."""
@@ -245,7 +251,9 @@ class Leads:
             moment = lead["created_at"] + (end - lead["created_at"]) * chance.share()
             moment = moment.replace(microsecond=0)
             if past(moment):
-                self._add_touch(lead, CHANNELS[chance.pick(("Webinar", "Organic search", "Paid search", "Events"))], moment)
+                self._add_touch(
+                    lead, CHANNELS[chance.pick(("Webinar", "Organic search", "Paid search", "Events"))], moment
+                )
         self._offer(lead, channel, "newsletter", 0.35, 0.4 if channel is not IDLE else 0.15)
         if lead["qualified_at"]:
             self._offer(lead, channel, "webinar", 0.5, 0.3)

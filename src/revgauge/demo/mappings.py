@@ -6,7 +6,6 @@ from pathlib import Path
 
 from revgauge.demo.clock import NOW
 from revgauge.demo.exports import Column, Export, exports
-from revgauge.model.entities import ENTITIES
 
 _SETTINGS = f"""\
 # The sample company. Every figure in it is made up; README.md tells what was planted.
@@ -22,15 +21,19 @@ _ABOUT = {
     "crm_lists": "Lists kept beside the CRM: stages, splits, assignments, touches.",
     "billing": "Exports of the billing system. Amounts are in cents, instants in UTC, currencies in small letters.",
     "helpdesk": "Tickets as the help desk exports them. It does not say how long a ticket waited for the customer.",
-    "contracts": "The list of contracts that legal keeps.",
     "surveys": "Surveys sent and answered.",
     "product": "Daily use, from the product's own log.",
     "people": "Staff, quotas and pay, from HR and finance.",
     "finance": "Expenses, plans, forecasts, markets, exchange rates and the figures as they were reported.",
     "programme": "RevOps's own work.",
-    "records": "What was judged, decided and done before this project began.",
 }
-_WORDS = {"type": {"New Business": "new_business", "Expansion": "expansion", "Cross Sell": "cross_sell", "Renewal": "renewal"}}
+_TYPES = {
+    "New Business": "new_business",
+    "Expansion": "expansion",
+    "Cross Sell": "cross_sell",
+    "Renewal": "renewal",
+}
+_UNITS = {"cents": "cents", "percent": "percent", "inclusive": "inclusive_end"}
 
 
 def write(folder: Path) -> None:
@@ -46,28 +49,27 @@ def write(folder: Path) -> None:
 
 
 def _file(export: Export) -> str:
-    many = "*" if export.entity == "payments" else ""
-    zone = "time_zone: UTC" if export.path.startswith(("billing/", "helpdesk/")) else ""
-    path = f"exports/{export.path}{many}.csv"
-    return f"  {export.entity}: " + (f"{{path: {path}, {zone}}}" if zone else path)
+    path = f"{export.path}{'*' if export.entity == 'payments' else ''}.csv"
+    is_zoneless = any(column.form == "utc" for column in export.columns)
+    return f"  {export.entity}: " + (f"{{path: {path}, time_zone: UTC}}" if is_zoneless else path)
 
 
 def _entity(export: Export) -> str:
-    lines = [f"  {export.entity}:", f"    from: {export.entity}", "    fields:"]
-    lines += [f"      {column.field}: {_value(export, column)}" for column in export.columns if column.field]
+    lines = [f"  {export.entity}:", f"    from: {export.entity}"]
+    if not all(column.is_plain() for column in export.columns):
+        lines.append("    fields:")
+        lines += [f"      {column.field}: {_value(column)}" for column in export.columns if column.field]
     return "\n".join(lines) + "\n"
 
 
-def _value(export: Export, column: Column) -> str:
-    quoted = f'"{column.header}"' if not column.header.isidentifier() else column.header
-    if column.form == "cents":
-        return f"{{column: {quoted}, unit: cents}}"
-    if column.form == "percent":
-        return f"{{sql: '{column.header} / 100'}}"
+def _value(column: Column) -> str:
+    """What a mapping says of the column: its header alone, or with what is special about its values."""
+    header = column.header if column.header.isidentifier() else f'"{column.header}"'
+    if column.form in _UNITS:
+        return f"{{column: {header}, unit: {_UNITS[column.form]}}}"
     if column.form == "lower":
-        return f"{{sql: 'upper({column.header})'}}"
+        return f"{{sql: 'upper({header})'}}"
     if column.form == "label":
-        words = ", ".join(f"{said}: {meant}" for said, meant in _WORDS[column.field].items())
-        return f"{{column: {quoted}, map: {{{words}}}}}"
-    assert ENTITIES[export.entity].field(column.field)
-    return quoted
+        words = ", ".join(f"{said}: {meant}" for said, meant in _TYPES.items())
+        return f"{{column: {header}, map: {{{words}}}}}"
+    return header

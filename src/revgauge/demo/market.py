@@ -46,9 +46,7 @@ class Segment:
 SEGMENTS = {
     segment.name: segment
     for segment in (
-        Segment(
-            "SMB", "Starter", (4, 9, 26), (8, 40, 120), 0.33, 0.19, {"USD": 3_200, "GBP": 2_600, "EUR": 2_900}
-        ),
+        Segment("SMB", "Starter", (4, 9, 26), (8, 40, 120), 0.33, 0.19, {"USD": 3_200, "GBP": 2_600, "EUR": 2_900}),
         Segment(
             "Mid-Market",
             "Growth",
@@ -71,16 +69,108 @@ SEGMENTS = {
 }
 SEGMENT_SHARES = {"SMB": 0.46, "Mid-Market": 0.37, "Enterprise": 0.17}
 
-_FIRST_HALVES = (
-    "Alder Amber Arden Aspen Beacon Birch Bright Cedar Cinder Clear Cobalt Copper Coral Crest Delta Ember Fair Falcon "
-    "Fern Flint Gold Granite Harbor Hazel High Iron Ivory Juniper Keen Lark Laurel Linden Lumen Maple Marble Meadow "
-    "Mill North Oak Onyx Opal Orchard Pine Quarry Quill Raven Ridge River Rowan Sable Silver Slate Solar Stone Summit "
-    "Swift Tide Timber Vale Verdant Walnut West Willow Wind"
-).split()
-_SECOND_HALVES = (
-    "bridge brook crest dale field ford forge gate grove haven hill land line mark mere path point port reach ridge "
-    "rock shore side spring stead stone view ward water way wick wood works yard"
-).split()
+_FIRST_HALVES = [
+    "Alder",
+    "Amber",
+    "Arden",
+    "Aspen",
+    "Beacon",
+    "Birch",
+    "Bright",
+    "Cedar",
+    "Cinder",
+    "Clear",
+    "Cobalt",
+    "Copper",
+    "Coral",
+    "Crest",
+    "Delta",
+    "Ember",
+    "Fair",
+    "Falcon",
+    "Fern",
+    "Flint",
+    "Gold",
+    "Granite",
+    "Harbor",
+    "Hazel",
+    "High",
+    "Iron",
+    "Ivory",
+    "Juniper",
+    "Keen",
+    "Lark",
+    "Laurel",
+    "Linden",
+    "Lumen",
+    "Maple",
+    "Marble",
+    "Meadow",
+    "Mill",
+    "North",
+    "Oak",
+    "Onyx",
+    "Opal",
+    "Orchard",
+    "Pine",
+    "Quarry",
+    "Quill",
+    "Raven",
+    "Ridge",
+    "River",
+    "Rowan",
+    "Sable",
+    "Silver",
+    "Slate",
+    "Solar",
+    "Stone",
+    "Summit",
+    "Swift",
+    "Tide",
+    "Timber",
+    "Vale",
+    "Verdant",
+    "Walnut",
+    "West",
+    "Willow",
+    "Wind",
+]
+_SECOND_HALVES = [
+    "bridge",
+    "brook",
+    "crest",
+    "dale",
+    "field",
+    "ford",
+    "forge",
+    "gate",
+    "grove",
+    "haven",
+    "hill",
+    "land",
+    "line",
+    "mark",
+    "mere",
+    "path",
+    "point",
+    "port",
+    "reach",
+    "ridge",
+    "rock",
+    "shore",
+    "side",
+    "spring",
+    "stead",
+    "stone",
+    "view",
+    "ward",
+    "water",
+    "way",
+    "wick",
+    "wood",
+    "works",
+    "yard",
+]
 _ENDINGS = {
     "Software": ("Software", "Systems", "Labs", "Cloud"),
     "Financial services": ("Capital", "Partners", "Insurance", "Finance"),
@@ -167,8 +257,32 @@ def list_price(segment: str, currency: str, day: date) -> int:
 
 _ANCHORS = {
     # Dollars for one unit at the turn of each half-year from 2021 on; in between the path is straight with some noise.
-    "EUR": ("1.2200", "1.1850", "1.1350", "1.0450", "1.0690", "1.0890", "1.1040", "1.0720", "1.0350", "1.1730", "1.1700"),
-    "GBP": ("1.3650", "1.3820", "1.3510", "1.2150", "1.2080", "1.2700", "1.2730", "1.2650", "1.2510", "1.3720", "1.3450"),
+    "EUR": (
+        "1.2200",
+        "1.1850",
+        "1.1350",
+        "1.0450",
+        "1.0690",
+        "1.0890",
+        "1.1040",
+        "1.0720",
+        "1.0350",
+        "1.1730",
+        "1.1700",
+    ),
+    "GBP": (
+        "1.3650",
+        "1.3820",
+        "1.3510",
+        "1.2150",
+        "1.2080",
+        "1.2700",
+        "1.2730",
+        "1.2650",
+        "1.2510",
+        "1.3720",
+        "1.3450",
+    ),
 }
 _CHRISTMAS = ((12, 24), (12, 25), (12, 26), (12, 31), (1, 1))
 

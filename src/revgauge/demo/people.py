@@ -3,22 +3,114 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
-from revgauge.demo.clock import NOW, START
 from revgauge.demo.world import World
 
-FIRST_NAMES = (
-    "Amelia Bruno Carla Dmitri Elena Farid Greta Hamid Ines Jonas Keiko Liam Mara Nadia Oscar Priya Quentin Rosa Samir "
-    "Tessa Umar Vera Wanda Xavier Yara Zoltan Anita Boris Chloe Dario Edda Felix Gloria Hugo Irma Jasper Kira Leon "
-    "Milena Nils Odile Pavel Ruth Stefan Thea Ulrich Viola Walter Yusuf Zora"
-).split()
-LAST_NAMES = (
-    "Abbott Barros Castell Dvorak Eriksen Farrow Gallardo Hollis Ivanov Jansen Kowal Lindqvist Marchetti Nakamura "
-    "Okafor Pereira Quist Rourke Sandoval Tanaka Ueda Varga Whitlock Yilmaz Zeller Ashdown Birch Calloway Delacroix "
-    "Engel Fontaine Grady Haddad Ingram Jarvis Keller Lorne Mercer Novak Ostrom Pryce Radley Sorensen Thorne Upton "
-    "Vasquez Wexler Young Zimmer Amsel"
-).split()
+FIRST_NAMES = [
+    "Amelia",
+    "Bruno",
+    "Carla",
+    "Dmitri",
+    "Elena",
+    "Farid",
+    "Greta",
+    "Hamid",
+    "Ines",
+    "Jonas",
+    "Keiko",
+    "Liam",
+    "Mara",
+    "Nadia",
+    "Oscar",
+    "Priya",
+    "Quentin",
+    "Rosa",
+    "Samir",
+    "Tessa",
+    "Umar",
+    "Vera",
+    "Wanda",
+    "Xavier",
+    "Yara",
+    "Zoltan",
+    "Anita",
+    "Boris",
+    "Chloe",
+    "Dario",
+    "Edda",
+    "Felix",
+    "Gloria",
+    "Hugo",
+    "Irma",
+    "Jasper",
+    "Kira",
+    "Leon",
+    "Milena",
+    "Nils",
+    "Odile",
+    "Pavel",
+    "Ruth",
+    "Stefan",
+    "Thea",
+    "Ulrich",
+    "Viola",
+    "Walter",
+    "Yusuf",
+    "Zora",
+]
+LAST_NAMES = [
+    "Abbott",
+    "Barros",
+    "Castell",
+    "Dvorak",
+    "Eriksen",
+    "Farrow",
+    "Gallardo",
+    "Hollis",
+    "Ivanov",
+    "Jansen",
+    "Kowal",
+    "Lindqvist",
+    "Marchetti",
+    "Nakamura",
+    "Okafor",
+    "Pereira",
+    "Quist",
+    "Rourke",
+    "Sandoval",
+    "Tanaka",
+    "Ueda",
+    "Varga",
+    "Whitlock",
+    "Yilmaz",
+    "Zeller",
+    "Ashdown",
+    "Birch",
+    "Calloway",
+    "Delacroix",
+    "Engel",
+    "Fontaine",
+    "Grady",
+    "Haddad",
+    "Ingram",
+    "Jarvis",
+    "Keller",
+    "Lorne",
+    "Mercer",
+    "Novak",
+    "Ostrom",
+    "Pryce",
+    "Radley",
+    "Sorensen",
+    "Thorne",
+    "Upton",
+    "Vasquez",
+    "Wexler",
+    "Young",
+    "Zimmer",
+    "Amsel",
+]
 
 NORTH_AMERICA, UK, EUROPE = "North America", "UK & Ireland", "Europe"
 SALES_AREA = {NORTH_AMERICA: "North America", UK: "EMEA", EUROPE: "EMEA"}
@@ -95,8 +187,22 @@ _SALES = (
         "2024-06-17",
     ),
     _post("sales/Mid-Market EMEA/Account executive/doer", 66_000, "EUR", "2022-01-17", "2023-03-06", "2025-02-03"),
-    _post("sales/Enterprise North America/Account executive/doer", 126_000, "USD", "2021-04-05", "2022-09-05", "2024-04-08"),
-    _post("sales/Enterprise EMEA/Account executive/doer", 88_000, "GBP", "2022-05-09 2025-03-15", "2023-08-07", "2025-04-07"),
+    _post(
+        "sales/Enterprise North America/Account executive/doer",
+        126_000,
+        "USD",
+        "2021-04-05",
+        "2022-09-05",
+        "2024-04-08",
+    ),
+    _post(
+        "sales/Enterprise EMEA/Account executive/doer",
+        88_000,
+        "GBP",
+        "2022-05-09 2025-03-15",
+        "2023-08-07",
+        "2025-04-07",
+    ),
     _post("sales/Solutions/Solutions engineer/doer", 118_000, "USD", "2021-12-06", "2023-05-15", "2024-09-02"),
     _post("sales/Account management/Account manager/doer", 84_000, "USD", "2021-12-06", "2022-10-03", "2024-01-15"),
     _post("sales/Account management/Account manager/doer", 58_000, "EUR", "2022-03-07", "2022-11-07", "2024-10-07"),
@@ -121,7 +227,14 @@ _SALES = (
 )
 
 _OTHERS = (
-    _post("service/Customer success/Customer success manager/doer", 78_000, "USD", "2022-02-07", "2023-01-09", "2024-03-04"),
+    _post(
+        "service/Customer success/Customer success manager/doer",
+        78_000,
+        "USD",
+        "2022-02-07",
+        "2023-01-09",
+        "2024-03-04",
+    ),
     _post("service/Customer success/Customer success manager/doer", 54_000, "EUR", "2022-09-05", "2024-08-05"),
     _post(
         "service/Support/Support agent/doer",
@@ -143,7 +256,9 @@ _OTHERS = (
         "2025-09-01",
     ),
     _post("marketing/Demand generation/Demand generation manager/manager", 112_000, "USD", "2022-01-24"),
-    _post("marketing/Demand generation/Campaign specialist/doer", 72_000, "USD", "2022-04-11", "2023-07-10", "2024-11-04"),
+    _post(
+        "marketing/Demand generation/Campaign specialist/doer", 72_000, "USD", "2022-04-11", "2023-07-10", "2024-11-04"
+    ),
     _post("marketing/Content/Content writer/doer", 66_000, "USD", "2022-02-21", "2023-11-06"),
     _post("marketing/Events/Event manager/doer", 70_000, "USD", "2022-08-15"),
     _post("revops/Revenue operations/Revenue operations manager/manager", 118_000, "USD", "2022-07-11"),
@@ -250,7 +365,7 @@ class Staff:
 
 def hire(world: World) -> Staff:
     """Fill `people` and return the staff."""
-    people = []
+    people: list[Person] = []
     for post in (*_MANAGERS, *_SALES, *_OTHERS):
         for hired, left in post.holders:
             number = len(people)
@@ -303,13 +418,3 @@ def _manager(staff: Staff, person: Person) -> str | None:
     if role == person.role or person.tier == "executive":
         role = "Chief executive officer"
     return staff.by_role(role).person_id
-
-
-def employed_quarter(person: Person, start: date, end: date) -> bool:
-    """Whether the person was there on the first day of the quarter and it matters for the exports."""
-    return person.works_on(start) and end > START and start <= NOW
-
-
-def last_day(person: Person) -> date:
-    """The last day on which the person works, or NOW."""
-    return NOW if person.left_on is None else min(NOW, person.left_on - timedelta(days=1))

@@ -8,33 +8,8 @@ from revgauge.demo import stories
 from revgauge.demo.clock import NOW, START, add_months, at_work, months, on_working_day, past, quarters, weekday_from
 from revgauge.demo.people import Person, Staff
 from revgauge.demo.support import Support
+from revgauge.demo.tables import table
 from revgauge.demo.world import World
-
-# id, name, owner role, planned, first promise, present promise, delivered, status, stakeholders, effort, impact,
-# difficulty, weight, deliverables planned and done, scale planned and reached, target metric, rolled out
-_INITIATIVES = """
-I-crm|CRM introduction|Director of revenue operations|2022-10-03|2023-01-31|2023-01-31|2023-01-27|delivered|sales, marketing|60|9|7|5|6|6|25|25|pipeline_hygiene_score|2023-01-27
-I-lead-form|Shorter lead form|Revenue operations manager|2023-03-06|2023-04-28|2023-05-12|2023-05-10|delivered|marketing|8|4|2|1|2|2|1|1|conversion_rate|2023-05-10
-I-scoring|Lead scoring|Revenue operations manager|2023-05-15|2023-08-31|2023-09-29|2023-10-06|delivered|marketing, sales development|25|6|6|3|4|4|8|7|lead_to_opportunity_rate|2023-10-06
-I-dunning|Payment reminders|CRM administrator|2023-09-04|2023-11-30|2023-11-30|2023-11-22|delivered|finance|12|5|3|2|3|3|1|1|on_time_payment_rate|2023-11-22
-I-warehouse|Reporting warehouse|Director of revenue operations|2023-08-14|2024-01-31|2024-03-29|2024-04-05|delivered|all|70|7|9|5|8|7|6|5|report_timeliness_rate|2024-04-05
-I-onboarding|Onboarding training|Revenue operations manager|2023-11-06|2024-02-29|2024-02-29|2024-02-26|delivered|customer success|20|6|4|3|4|4|5|5|understanding_improvement|2024-03-01
-I-partner|Partner portal|Revenue operations manager|2024-02-05|2024-06-28|2024-09-30||cancelled|partners|15|5|7|3|5|1|12|0|lead_count|
-I-quote-tool|Quote tool|Director of revenue operations|2024-04-08|2024-09-30|2024-09-30|2024-09-27|delivered|sales, finance|55|9|7|5|6|6|26|24|sales_cycle_days|2024-10-01
-I-territories|New territories|Director of revenue operations|2024-09-16|2025-01-06|2025-01-06|2025-01-06|delivered|sales|18|6|5|3|3|3|3|3|quota_distribution_gap|2025-01-06
-I-routing|Lead routing rules|CRM administrator|2024-10-14|2024-12-20|2025-01-17|2025-01-14|delivered|sales development|10|5|4|2|3|3|8|8|lead_routing_hours|2025-01-14
-I-health|Customer health score|Revenue analyst|2025-01-13|2025-04-30|2025-06-30|2025-06-26|delivered|customer success|30|8|7|4|5|5|8|6|logo_churn_rate|2025-06-30
-I-quote-emea|Quote tool in EMEA|Revenue operations manager|2025-03-03|2025-06-30|2025-06-30|2025-06-27|delivered|sales, finance|20|8|4|4|3|3|12|12|sales_cycle_days|2025-07-01
-I-security|Security answers library|Revenue operations manager|2025-08-04|2025-11-28|2026-02-27||in_progress|sales, security|25|8|5|4|4|1|10||stage_duration_days|
-I-forecast|Forecast review in the CRM|Revenue analyst|2025-09-08|2025-12-19|2025-12-19|2025-12-16|delivered|sales|14|6|4|3|3|3|14|11|forecast_accuracy|2025-12-17
-I-pay|Commission statements|Director of revenue operations|2025-10-06|2026-01-30|2026-01-30||in_progress|sales, finance|22|7|6|4|4|2|20||commission_accuracy_rate|
-I-self-serve|Self-serve upgrades|Revenue operations manager|2026-01-05|2026-04-30|2026-04-30||planned|product, marketing|40|8|8|5|6|0|1||expansion_mrr|
-"""
-_INITIATIVE_FIELDS = (
-    "initiative_id name owner_id planned_on original_due_on due_on delivered_on status stakeholders effort_days "
-    "expected_impact difficulty weight deliverables_planned deliverables_done scale_planned scale_reached target_metric "
-    "rolled_out_on"
-).split()
 
 # initiative, task, before minutes, after minutes, runs a month before and after, people, hourly cost in dollars
 _TASKS = (
@@ -110,10 +85,9 @@ class Programme:
         return self._chance.pick(able) if able else self._staff.by_role(role)
 
     def _initiate(self) -> None:
-        for line in _INITIATIVES.strip().splitlines():
-            values: dict[str, object] = dict(zip(_INITIATIVE_FIELDS, (part or None for part in line.split("|")), strict=True))
-            values["owner_id"] = self._staff.by_role(str(values["owner_id"])).person_id
-            self._world.add("initiatives", **values)
+        for line in table("initiatives"):
+            role = line.pop("owner_role")
+            self._world.add("initiatives", owner_id=self._staff.by_role(role).person_id, **_or_none(line))
 
     def _adopt(self) -> None:
         """Who should use what, and who does: quickly for the quote tool, slowly for the health score."""
@@ -122,7 +96,9 @@ class Programme:
         success = [person for person in self._staff.people if person.team == "Customer success"]
         developers = [person for person in self._staff.people if person.team == "Sales development"]
         self._offer("I-quote-tool", area, stories.TOOL_FIRST_ON, 0.94, 12)
-        self._offer("I-quote-emea", [person for person in sellers if person not in area], stories.TOOL_ELSEWHERE_ON, 0.92, 10)
+        self._offer(
+            "I-quote-emea", [person for person in sellers if person not in area], stories.TOOL_ELSEWHERE_ON, 0.92, 10
+        )
         self._offer("I-scoring", developers, date(2023, 10, 6), 0.6, 45)
         self._offer("I-routing", developers, date(2025, 1, 14), 1.0, 2)
         self._offer("I-health", success, date(2025, 6, 30), 0.65, 60)
@@ -145,7 +121,11 @@ class Programme:
             uses = chance.happens(share) and past(first) and person.works_on(first.date())
             end = min(NOW, person.left_on - timedelta(days=1)) if person.left_on else NOW
             quiet = chance.whole(0, 12) if chance.happens(0.85) else chance.whole(35, 160)
-            last = max(first, at_work(weekday_from(max(eligible_from, end - timedelta(days=quiet + 3))), chance)) if uses else None
+            last = (
+                max(first, at_work(weekday_from(max(eligible_from, end - timedelta(days=quiet + 3))), chance))
+                if uses
+                else None
+            )
             self._world.add(
                 "adoption",
                 initiative_id=initiative_id,
@@ -206,7 +186,8 @@ class Programme:
             count = 20 + 5 * (month.year - START.year) + self._chance.whole(0, 8)
             days = (add_months(month, 1) - month).days
             moments = sorted(
-                at_work(weekday_from(month + timedelta(days=self._chance.whole(0, days - 3))), self._chance) for _ in range(count)
+                at_work(weekday_from(month + timedelta(days=self._chance.whole(0, days - 3))), self._chance)
+                for _ in range(count)
             )
             for moment in moments:
                 if past(moment):
@@ -216,7 +197,9 @@ class Programme:
         chance = self._chance
         day = opened_at.date()
         askers = [
-            person for person in self._staff.people if person.works_on(day) and person.department in {"sales", "marketing", "service", "finance"}
+            person
+            for person in self._staff.people
+            if person.works_on(day) and person.department in {"sales", "marketing", "service", "finance"}
         ]
         helpers = [person for person in self._staff.people if person.works_on(day) and person.department == "revops"]
         priority = chance.weighted({"low": 0.3, "normal": 0.46, "high": 0.18, "urgent": 0.06})
@@ -225,10 +208,16 @@ class Programme:
         answered_at = on_working_day(opened_at + timedelta(minutes=int(chance.about(promised * 9)) + 5))
         resolved_at = on_working_day(answered_at + timedelta(minutes=int(chance.about(promised * 28)) + 10))
         answered, resolved = past(answered_at), past(resolved_at) and not chance.happens(0.015)
-        outcome = {"question": "answered", "access": "answered", "bug": "fixed", "other": "answered"}.get(kind, "roadmap")
+        outcome = {"question": "answered", "access": "answered", "bug": "fixed", "other": "answered"}.get(
+            kind, "roadmap"
+        )
         if chance.happens(0.14):
             outcome = chance.weighted({"declined_explained": 0.55, "declined_unexplained": 0.25, "duplicate": 0.2})
-        glad = 4.2 - (1.3 if outcome.startswith("declined") else 0) - (0.7 if resolved_at > opened_at + timedelta(hours=promised) else 0)
+        glad = (
+            4.2
+            - (1.3 if outcome.startswith("declined") else 0)
+            - (0.7 if resolved_at > opened_at + timedelta(hours=promised) else 0)
+        )
         self._world.add(
             "requests",
             request_id=self._world.key("Q"),
@@ -242,7 +231,9 @@ class Programme:
             resolved_at=resolved_at if resolved else None,
             paused_minutes=int(chance.about(90)) if chance.happens(0.3) else 0,
             outcome=outcome if resolved else None,
-            satisfaction=min(5, max(1, int(glad + chance.between(-1.2, 0.4, 1.4)))) if resolved and chance.happens(0.42) else None,
+            satisfaction=min(5, max(1, int(glad + chance.between(-1.2, 0.4, 1.4))))
+            if resolved and chance.happens(0.42)
+            else None,
         )
 
     def _describe_processes(self) -> None:
@@ -324,3 +315,7 @@ class Programme:
                         rows_rejected=(chance.whole(1, 9) if chance.happens(0.1) else 0) if loaded else None,
                     )
             day += timedelta(days=7)
+
+
+def _or_none(line: dict[str, str]) -> dict[str, str | None]:
+    return {name: value or None for name, value in line.items()}

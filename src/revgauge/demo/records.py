@@ -1,4 +1,4 @@
-"""Records of accountability: readings, check-ins, reviews, decisions, actions, feedback, alerts, changes, deliveries."""
+"""Records of accountability: readings, check-ins, reviews, decisions, actions, feedback, alerts and more."""
 
 from __future__ import annotations
 
@@ -8,39 +8,21 @@ from decimal import Decimal
 from revgauge.demo import stories
 from revgauge.demo.clock import NOW, START, add_months, at_work, months, past, quarters, weekday_from
 from revgauge.demo.people import Staff
+from revgauge.demo.tables import table
 from revgauge.demo.world import Row, World
 
 _KPIS = (
     # id, metric read from the reported values, owner role, yearly targets by year, better
     ("recurring_revenue", "mrr", "Chief revenue officer", {2023: "740000", 2024: "1030000", 2025: "1560000"}, "up"),
     ("paying_customers", "active_customers", "Chief revenue officer", {2023: "235", 2024: "305", 2025: "410"}, "up"),
-    ("customers_lost", "logo_churn_rate", "Head of customer success", {2023: "0.016", 2024: "0.014", 2025: "0.012"}, "down"),
+    (
+        "customers_lost",
+        "logo_churn_rate",
+        "Head of customer success",
+        {2023: "0.016", 2024: "0.014", 2025: "0.012"},
+        "down",
+    ),
 )
-_DECISIONS = (
-    # quarter, kpi, metric, kind, text, expected effect, action, days to do it, days it took (None: open or dropped)
-    ("2023-04-01", "customers_lost", "logo_churn_rate", "act", "Call every customer whose use halves", "fewer departures", "List of fading customers every Monday", 30, 24),
-    ("2023-10-01", "recurring_revenue", "lead_to_opportunity_rate", "act", "Score leads before sales sees them", "better leads", "Introduce lead scoring", 45, 51),
-    ("2024-01-01", "paying_customers", "win_rate", "accept", "Leave the win rate as it is for a quarter", "none", None, 0, None),
-    ("2024-04-01", "recurring_revenue", "sales_cycle_days", "act", "Buy a quote tool for North America", "shorter cycle", "Roll out the quote tool", 180, 176),
-    ("2024-04-01", "recurring_revenue", "price_change_mrr", "act", "Raise Growth by 8 % at renewal from July", "more revenue from the base", "Announce the price rise", 40, 35),
-    ("2024-10-01", "customers_lost", "logo_churn_rate", "escalate", "Departures of raised customers go to the board", "a decision on the rise", "Compare departures of raised and other customers", 60, 58),
-    ("2025-01-01", "recurring_revenue", "account_transition_rate", "act", "Cut the territories of UK & Ireland anew", "even load", "Hand over accounts with both owners on the call", 30, 44),
-    ("2025-01-01", "paying_customers", "lead_count", "act", "Try content syndication", "more leads", "Sign the syndication contract", 25, 20),
-    ("2025-04-01", "recurring_revenue", "sales_cycle_days", "act", "Give the quote tool to EMEA", "shorter cycle", "Roll out the quote tool in EMEA", 85, 82),
-    ("2025-07-01", "customers_lost", "resolution_hours", "act", "Fill the two support posts", "resolution time back to usual", "Hire two support agents", 60, 62),
-    ("2025-07-01", "paying_customers", "activation_rate", "change_target", "Lower the target of paying customers", "an honest target", None, 0, None),
-    ("2025-10-01", "recurring_revenue", "stage_duration_days", "act", "Keep a library of security answers", "shorter security review", "Build the library of security answers", 70, None),
-    ("2025-10-01", "customers_lost", "customer_satisfaction_score", "stop", "Stop the weekly satisfaction mail", "fewer surveys", "Switch off the mail", 10, 8),
-    ("2026-01-01", "paying_customers", "lead_activation_gap", "escalate", "Whether to end content syndication", "money for better channels", "Prepare the case on syndication", 25, None),
-)  # fmt: skip
-_CHANGES = (
-    # subject, subject kind, version, day, kind, old, new, reason, restates from, effect
-    ("logo_churn_rate", "metric", "2", "2023-07-03", "parameter", "events", "cohort", "churn and retention did not add up to 1", "2023-01-01", "0.1 points lower in most months"),
-    ("sales_cycle_days", "metric", "2", "2024-02-12", "parameter", "start: lead_created", "start: created", "the seller's clock starts with the deal", "2023-01-01", "about 9 days shorter"),
-    ("recurring_revenue", "kpi", "2", "2025-01-13", "target", "1030000", "1560000", "new year", "2025-01-01", "none on values"),
-    ("paying_customers", "kpi", "3", "2025-07-14", "target", "430", "410", "activation of new leads is low", "2025-07-01", "status from off track to at risk"),
-    ("mrr", "metric", "1.1", "2024-09-02", "wording", "recurring revenue", "monthly recurring revenue, net of discounts", "asked by finance", None, "none"),
-)  # fmt: skip
 
 
 class Records:
@@ -108,9 +90,13 @@ class Records:
             self._meet("weekly", "pipeline", week, "Chief revenue officer", 0.93)
             week += timedelta(days=7)
         for month in months(START, NOW):
-            self._meet("monthly", "scorecard", weekday_from(month + timedelta(days=9)), "Director of revenue operations", 0.95)
+            self._meet(
+                "monthly", "scorecard", weekday_from(month + timedelta(days=9)), "Director of revenue operations", 0.95
+            )
         for quarter in quarters(START, NOW):
-            self._meet("quarterly", "business", weekday_from(quarter + timedelta(days=10)), "Chief executive officer", 1.0)
+            self._meet(
+                "quarterly", "business", weekday_from(quarter + timedelta(days=10)), "Chief executive officer", 1.0
+            )
         self._world.tables["reviews"].sort(key=lambda row: row["scheduled_on"])
         chance.share()
 
@@ -132,25 +118,26 @@ class Records:
 
     def _decide(self) -> None:
         chance, world = self._chance, self._world
-        quarterly = {row["scheduled_on"].date().replace(day=1): row for row in world.tables["reviews"] if row["cadence"] == "quarterly"}
-        for quarter, kpi, metric, kind, text, effect, action, days, took in _DECISIONS:
-            review = quarterly[date.fromisoformat(quarter)]
+        reviews = [row for row in world.tables["reviews"] if row["cadence"] == "quarterly"]
+        quarterly = {row["scheduled_on"].date().replace(day=1).isoformat(): row for row in reviews}
+        for line in table("decisions"):
+            review = quarterly[line["quarter"]]
             decided_at = (review["held_at"] or review["scheduled_on"]) + timedelta(minutes=chance.whole(10, 80))
             decision = world.add(
                 "decisions",
                 decision_id=world.key("D", 3),
                 review_id=review["review_id"],
-                kpi_id=f"{kpi}_{quarter[:4]}",
+                kpi_id=f"{line['kpi']}_{line['quarter'][:4]}",
                 decided_at=decided_at,
                 decided_by=review["chair_id"],
-                kind=kind,
-                text=text,
-                expected_effect=effect,
-                metric=metric,
+                kind=line["kind"],
+                text=line["text"],
+                expected_effect=line["expected_effect"],
+                metric=line["metric"],
                 revisit_on=add_months(decided_at.date(), 3),
             )
-            if action:
-                self._act(decision, action, days, took)
+            if line["action"]:
+                self._act(decision, line["action"], int(line["days"]), int(line["took"]) if line["took"] else None)
 
     def _act(self, decision: Row, text: str, days: int, took: int | None) -> None:
         decided_on = decision["decided_at"].date()
@@ -159,7 +146,9 @@ class Records:
             "actions",
             action_id=self._world.key("N", 3),
             decision_id=decision["decision_id"],
-            owner_id=self._id(self._chance.pick(("Director of revenue operations", "Revenue operations manager", "Head of support"))),
+            owner_id=self._id(
+                self._chance.pick(("Director of revenue operations", "Revenue operations manager", "Head of support"))
+            ),
             text=text,
             due_on=decided_on + timedelta(days=days),
             done_on=done_on,
@@ -189,28 +178,31 @@ class Records:
                         checked_at=checked_at,
                         value=f"{value:.3f}",
                         confidence=min(10, max(0, 5 + chance.whole(-2, 3))),
-                        done_last=chance.pick(("Trained a team", "Fixed the template", "Cleaned the price list", "Nothing")),
+                        done_last=chance.pick(
+                            ("Trained a team", "Fixed the template", "Cleaned the price list", "Nothing")
+                        ),
                         planned_next=chance.pick(("Train the next team", "Sit beside two sellers", "Remove a step")),
                         blocker=chance.pick((None, None, None, "Waiting for legal", "No time of engineering")),
                     )
 
     def _change(self) -> None:
-        for subject, subject_kind, version, day, kind, old, new, reason, restates, effect in _CHANGES:
+        for line in table("definition_changes"):
+            year = line["changed_on"][:4]
             self._world.add(
                 "definition_changes",
                 change_id=self._world.key("DC", 3),
-                subject_kind=subject_kind,
-                subject_id=f"{subject}_{day[:4]}" if subject_kind == "kpi" else subject,
-                version=version,
-                changed_at=at_work(weekday_from(date.fromisoformat(day)), self._chance),
+                subject_kind=line["subject_kind"],
+                subject_id=f"{line['subject']}_{year}" if line["subject_kind"] == "kpi" else line["subject"],
+                version=line["version"],
+                changed_at=at_work(weekday_from(date.fromisoformat(line["changed_on"])), self._chance),
                 changed_by=self._id("Revenue operations manager"),
                 approved_by=self._id("Chief financial officer"),
-                kind=kind,
-                old=old,
-                new=new,
-                reason=reason,
-                restates_from=restates,
-                effect=effect,
+                kind=line["kind"],
+                old=line["old"],
+                new=line["new"],
+                reason=line["reason"],
+                restates_from=line["restates_from"] or None,
+                effect=line["effect"],
             )
 
     def _listen(self) -> None:
@@ -224,7 +216,9 @@ class Records:
         }
         day = START + timedelta(days=20)
         while day <= NOW:
-            person = chance.pick([person for person in self._staff.people if person.works_on(day) and person.tier != "executive"])
+            person = chance.pick(
+                [person for person in self._staff.people if person.works_on(day) and person.tier != "executive"]
+            )
             given_at = at_work(weekday_from(day), chance)
             if past(given_at):
                 answered_at = given_at + timedelta(hours=chance.whole(2, 140))
@@ -234,46 +228,54 @@ class Records:
                     "feedback",
                     feedback_id=self._world.key("FB", 3),
                     subject_kind=chance.pick(("metric", "kpi", "report", "decision")),
-                    subject_id=chance.pick(("mrr", "win_rate", "quota_attainment", "sales_cycle_days", "Pipeline review")),
+                    subject_id=chance.pick(
+                        ("mrr", "win_rate", "quota_attainment", "sales_cycle_days", "Pipeline review")
+                    ),
                     person_id=person.person_id,
                     given_at=given_at,
                     kind=kind,
                     text=words[kind],
                     answered_at=answered_at if answered else None,
                     answer="Explained with the rows behind the number." if answered else None,
-                    outcome=chance.weighted({"kept_explained": 0.6, "changed": 0.28, "kept_unexplained": 0.12}) if answered else None,
+                    outcome=chance.weighted({"kept_explained": 0.6, "changed": 0.28, "kept_unexplained": 0.12})
+                    if answered
+                    else None,
                 )
             day += timedelta(days=chance.whole(8, 19))
 
     def _alert(self) -> None:
         """Triggers that fired: on the planted stories and, now and then, on a Monday without fresh data."""
+        hole = stories.HOLE_FROM + timedelta(days=24)
+        slow = stories.SLOW_FROM + timedelta(days=60)
+        idle = stories.IDLE_FROM + timedelta(days=95)
+        self._fire("resolution_time_high", "resolution_hours", hole, 85, "Resolution takes twice as long", "74")
+        self._fire("security_review_slow", stories.SLOW_STAGE, slow, None, "Enterprise deals wait in this stage", "39")
+        self._fire("activation_low", stories.IDLE_CHANNEL, idle, None, "Leads of the channel do not activate", "0.01")
+        missing = [row for row in self._world.tables["source_loads"] if row["loaded_at"] is None]
+        for row in missing[::3]:
+            day = row["expected_at"].date()
+            self._fire("data_late", f"{row['source']}.{row['entity']}", day, 1, "The load did not come", "1")
+
+    def _fire(self, trigger: str, subject: str, day: date, days: int | None, message: str, value: str) -> None:
+        """One alert, which ends after so many days, or is still on."""
         chance = self._chance
-        events = [
-            ("resolution_time_high", "resolution_hours", stories.HOLE_FROM + timedelta(days=24), 85, "Resolution takes twice as long as usual", "74"),
-            ("security_review_slow", stories.SLOW_STAGE, stories.SLOW_FROM + timedelta(days=60), None, "Enterprise deals wait in security review", "39"),
-            ("activation_low", stories.IDLE_CHANNEL, stories.IDLE_FROM + timedelta(days=95), None, "Leads of the channel do not activate", "0.01"),
-        ]  # fmt: skip
-        loads = [row for row in self._world.tables["source_loads"] if row["loaded_at"] is None and past(row["expected_at"])]
-        for row in loads[::3]:
-            events.append(("data_late", f"{row['source']}.{row['entity']}", row["expected_at"].date(), 1, "The load did not come", "1"))
-        for trigger, subject, day, days, message, value in events:
-            pending_at = at_work(weekday_from(day), chance)
-            resolved_at = pending_at + timedelta(days=days) if days else None
-            resolved = resolved_at is not None and past(resolved_at)
-            self._world.add(
-                "alerts",
-                alert_id=self._world.key("AL", 3),
-                trigger_id=trigger,
-                subject=subject,
-                state="resolved" if resolved else "firing",
-                pending_at=pending_at,
-                fired_at=pending_at + timedelta(minutes=30),
-                resolved_at=resolved_at if resolved else None,
-                acknowledged_at=pending_at + timedelta(hours=chance.whole(1, 30)),
-                acknowledged_by=self._id("Revenue operations manager"),
-                value=value,
-                message=message,
-            )
+        pending_at = at_work(weekday_from(day), chance)
+        resolved_at = pending_at + timedelta(days=days) if days else None
+        resolved = resolved_at is not None and past(resolved_at)
+        self._world.add(
+            "alerts",
+            alert_id=self._world.key("AL", 3),
+            trigger_id=trigger,
+            subject=subject,
+            state="resolved" if resolved else "firing",
+            pending_at=pending_at,
+            fired_at=pending_at + timedelta(minutes=30),
+            resolved_at=resolved_at if resolved else None,
+            acknowledged_at=pending_at + timedelta(hours=chance.whole(1, 12)),
+            acknowledged_by=self._id("Revenue operations manager"),
+            value=value,
+            message=message,
+        )
 
     def _deliver(self) -> None:
         """Each published report goes to two or three people; not everybody opens it."""
@@ -285,7 +287,12 @@ class Records:
             audience = [
                 person
                 for person in self._staff.people
-                if person.works_on(day) and (person.tier in {"executive", "director"} if run["audience"] == "executive" else person.tier == "manager")
+                if person.works_on(day)
+                and (
+                    person.tier in {"executive", "director"}
+                    if run["audience"] == "executive"
+                    else person.tier == "manager"
+                )
             ]
             for _ in range(chance.whole(2, 3)):
                 delivered_at = run["published_at"] + timedelta(minutes=chance.whole(1, 20))

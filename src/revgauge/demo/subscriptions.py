@@ -128,7 +128,9 @@ class Subscriptions:
             return
         if ready.on_its_own:
             if chance.happens(min(0.95, 0.78 * ready.eagerness)):
-                self._run_monthly(self._welcome(account, "SMB", ready.moment.date(), ready.contact), ready.moment.date())
+                self._run_monthly(
+                    self._welcome(account, "SMB", ready.moment.date(), ready.contact), ready.moment.date()
+                )
             return
         segment = ready.segment
         rate = SEGMENTS[segment].win_rate * ready.eagerness
@@ -312,31 +314,38 @@ class Subscriptions:
         chance, customer = self._chance, agreement.customer
         churn = SEGMENTS[agreement.segment].yearly_churn * (1.9 - 1.7 * customer.health)
         stays = not chance.happens(churn)
-        old_seats = agreement.seats
         draw = chance.share()
         percent = 100 if draw < 0.64 else (chance.whole(104, 125) if draw < 0.86 else chance.whole(65, 94))
-        seats = max(2, old_seats * percent // 100)
+        seats = max(2, agreement.seats * percent // 100)
         unit = self._next_unit(agreement, due)
-        value = seats * unit * agreement.term
         if agreement.segment == "SMB" and agreement.row["auto_renew"]:
-            if due > NOW:
-                return False
-            if not stays:
-                self._end(agreement.row, due, chance.weighted(_REASONS))
-                return False
-            if chance.happens(0.3):
-                self._renew_in_silence(agreement, due)
-                return True
+            return self._renew_by_itself(agreement, due, (seats, unit), stays=stays)
+        return self._renew_by_deal(agreement, due, (seats, unit), stays=stays)
+
+    def _renew_by_itself(self, agreement: _Agreement, due: date, order: tuple[int, int], *, stays: bool) -> bool:
+        """A small customer whose contract renews without anybody selling."""
+        if due > NOW:
+            return False
+        if not stays:
+            self._end(agreement.row, due, self._chance.weighted(_REASONS))
+        elif self._chance.happens(0.3):
+            self._renew_in_silence(agreement, due)
+        else:
             signed_at = datetime.combine(weekday_from(due - timedelta(days=30)), time(15))
-            self._follow(agreement, due, (seats, unit), signed_at, "auto", None)
-            return True
+            self._follow(agreement, due, order, signed_at, "auto", None)
+        return stays
+
+    def _renew_by_deal(self, agreement: _Agreement, due: date, order: tuple[int, int], *, stays: bool) -> bool:
+        """A renewal that an account manager sells, some weeks before the end or shortly after it."""
+        chance, customer = self._chance, agreement.customer
         created_on = weekday_from(due - timedelta(days=chance.whole(72, 112)))
         closing = weekday_from(due - timedelta(days=chance.whole(-16, 46) if stays else chance.whole(-6, 25)))
         if created_on > NOW:
             return False
         account = customer.account
         owner = self._staff.account_manager(account["region"], max(created_on, date(2022, 3, 7)))
-        amount = value if stays else agreement.unit * old_seats * agreement.term
+        seats, unit = order if stays else (agreement.seats, agreement.unit)
+        amount = seats * unit * agreement.term
         offer = Offer(account, agreement.segment, "renewal", amount, owner, stays, channel=account["channel"])
         deal = self._deals.run(offer, at_work(created_on, chance), closing_on=closing)
         if deal["closed_at"] is None:
@@ -345,7 +354,7 @@ class Subscriptions:
             self._end(agreement.row, due, chance.weighted(_REASONS))
             return False
         reason = "value" if chance.happens(0.3 + 0.6 * customer.health) else "relationship"
-        self._follow(agreement, due, (seats, unit), deal["closed_at"], reason, deal)
+        self._follow(agreement, due, order, deal["closed_at"], reason, deal)
         return True
 
     def _next_unit(self, agreement: _Agreement, due: date) -> int:
@@ -362,7 +371,13 @@ class Subscriptions:
         return round(agreement.unit * (100 + stories.RISE_PERCENT) / 100)
 
     def _follow(
-        self, agreement: _Agreement, due: date, order: tuple[int, int], signed_at: datetime, reason: str, deal: Row | None
+        self,
+        agreement: _Agreement,
+        due: date,
+        order: tuple[int, int],
+        signed_at: datetime,
+        reason: str,
+        deal: Row | None,
     ) -> None:
         """The contract that follows, and the new price period."""
         chance = self._chance
@@ -386,7 +401,12 @@ class Subscriptions:
 
     def _renew_in_silence(self, agreement: _Agreement, due: date) -> None:
         """The term simply goes on: no new contract is written, the old one stays the ground of the bills."""
-        contract = {**agreement.contract, "starts_on": due, "ends_on": add_months(due, agreement.term), "signed_at": None}
+        contract = {
+            **agreement.contract,
+            "starts_on": due,
+            "ends_on": add_months(due, agreement.term),
+            "signed_at": None,
+        }
         self._charge(agreement, contract, agreement.seats * agreement.unit, agreement.every)
 
     def _win_back(self, customer: Customer, segment: str, ended: date) -> None:
@@ -440,7 +460,14 @@ class Subscriptions:
             if number > 5 and chance.happens(0.012 * customer.health) and self._upgrade(customer, row, month, seats):
                 return
             charge = Charge(
-                account["account_id"], None, CURRENCY[account["region"]], seats * unit, month, add_months(month, 1), 1, by_card=True
+                account["account_id"],
+                None,
+                CURRENCY[account["region"]],
+                seats * unit,
+                month,
+                add_months(month, 1),
+                1,
+                by_card=True,
             )
             self._charges.append((row, charge))
             number += 1
@@ -480,9 +507,7 @@ class Subscriptions:
 
     # Rows
 
-    def _subscription(
-        self, account: Row, product: str, plan: str, start: date, term: int, *, auto_renew: bool
-    ) -> Row:
+    def _subscription(self, account: Row, product: str, plan: str, start: date, term: int, *, auto_renew: bool) -> Row:
         return self._world.add(
             "subscriptions",
             subscription_id=self._world.key("S"),

@@ -17,7 +17,16 @@ _ANSWER_HOURS = {"low": 9.0, "normal": 4.5, "high": 1.8, "urgent": 0.5}
 _SOLVE_HOURS = {"low": 62.0, "normal": 34.0, "high": 15.0, "urgent": 6.0}
 _CATEGORIES = {"how to": 0.34, "bug": 0.2, "data import": 0.18, "access": 0.14, "billing": 0.09, "integration": 0.05}
 _CHANNELS = {"email": 0.5, "web": 0.28, "chat": 0.18, "phone": 0.04}
-_COMMENTS = ("", "", "", "Quick and clear.", "Had to ask twice.", "Took too long.", "Very helpful.", "Works well for us.")
+_COMMENTS = (
+    "",
+    "",
+    "",
+    "Quick and clear.",
+    "Had to ask twice.",
+    "Took too long.",
+    "Very helpful.",
+    "Works well for us.",
+)
 
 
 class Support:
@@ -59,7 +68,9 @@ class Support:
             day = month + timedelta(days=chance.whole(0, last))
             if day.weekday() >= 5 and not chance.happens(0.25):
                 day = weekday_from(day)
-            opened_at = datetime.combine(day, datetime.min.time()) + timedelta(seconds=chance.whole(7 * 3600, 23 * 3600))
+            opened_at = datetime.combine(day, datetime.min.time()) + timedelta(
+                seconds=chance.whole(7 * 3600, 23 * 3600)
+            )
             if past(opened_at) and day >= start and (end is None or day < end):
                 self._ticket(customer, opened_at)
 
@@ -110,7 +121,9 @@ class Support:
 
     # Surveys
 
-    def _ask(self, kind: str, sent_at: datetime, scale: tuple[int, int], score: float, odds: float, **values: object) -> None:
+    def _ask(
+        self, kind: str, sent_at: datetime, scale: tuple[int, int], score: float, odds: float, **values: object
+    ) -> None:
         """Send a survey; those who are glad, or angry, answer more often than the others."""
         chance = self._chance
         low, high = scale
@@ -164,7 +177,9 @@ class Support:
             training = {"initiative_id": "I-onboarding", **who}
             self._ask("understanding", trained_at, (0, 100), known, 0.75, moment="before", **training)
             learnt = min(0.98, known + 0.18 + 0.25 * chance.share())
-            self._ask("understanding", trained_at + timedelta(days=7), (0, 100), learnt, 0.62, moment="after", **training)
+            self._ask(
+                "understanding", trained_at + timedelta(days=7), (0, 100), learnt, 0.62, moment="after", **training
+            )
 
     def _ask_all(self) -> None:
         """Would you recommend us: every March and September, up to two people at each customer."""
@@ -180,7 +195,9 @@ class Support:
     def _recommend(self, customer: Customer, contact: Row, sent_at: datetime) -> None:
         if contact["created_at"] > sent_at:
             return
-        leaving = any(end is not None and sent_at.date() < end < sent_at.date() + timedelta(days=150) for _, end in customer.spans)
+        leaving = any(
+            end is not None and sent_at.date() < end < sent_at.date() + timedelta(days=150) for _, end in customer.spans
+        )
         score = 0.36 + 0.66 * customer.health - (0.3 if leaving else 0) + 0.5 * (self._chance.share() - 0.45)
         who = {"account_id": customer.account["account_id"], "contact_id": contact["contact_id"]}
         self._ask("nps", sent_at, (0, 10), score, 0.44, **who)

@@ -37,7 +37,9 @@ def _owners(
 ) -> list[tuple[date, Person, str]]:
     """The owners of an account, each with the day of taking over and the reason."""
     chance = world.chance("territories")
-    owners: list[tuple[date, Person, str]] = [(account["created_at"].date(), people[account["owner_id"]], "new account")]
+    owners: list[tuple[date, Person, str]] = [
+        (account["created_at"].date(), people[account["owner_id"]], "new account")
+    ]
     won_on = customer.won_on if customer else None
     if won_on is not None and won_on >= START and won_on + timedelta(days=7) <= NOW:
         handoff = weekday_from(max(won_on, account["created_at"].date()) + timedelta(days=7))
