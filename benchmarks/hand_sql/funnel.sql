@@ -123,7 +123,7 @@ SELECT
     share(cohort_accepted, created) AS lead_to_accepted_opportunity_rate,
     share(cohort_active, created) AS activation_rate,
     share(cohort_became, created) - share(cohort_active, created) AS lead_activation_gap
-FROM (SELECT DISTINCT dimension, code FROM lead_sums) cuts
+FROM (SELECT dimension, code FROM lead_sums UNION SELECT 'total', 0) cuts
 CROSS JOIN (SELECT DISTINCT month FROM calendar WHERE month >= month_number(first_month())) months
 LEFT JOIN lead_sums sums
     ON sums.month = months.month AND sums.dimension = cuts.dimension AND sums.code = cuts.code

@@ -204,7 +204,10 @@ WHERE capped <> 0 OR kept <> 0
 GROUP BY month, currency, {cut_sets}
 
 -- stage: revenue_cuts
-SELECT DISTINCT currency, dimension, code FROM movement_sums
+-- What there is to show; the whole company always, even if it never had a customer.
+SELECT currency, dimension, code FROM movement_sums
+UNION
+SELECT reporting_currency(), 'total', 0
 
 -- stage: bucket_figures
 -- Every bucket of every cut and currency: what stands before and after it, and its rates.

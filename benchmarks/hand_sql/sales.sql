@@ -98,7 +98,7 @@ WITH filled AS (
         sum(coalesce(created - won - lost, 0)) OVER (
             PARTITION BY cuts.dimension, cuts.code ORDER BY months.month ROWS UNBOUNDED PRECEDING
         ) AS open
-    FROM (SELECT DISTINCT dimension, code FROM deal_sums) cuts
+    FROM (SELECT dimension, code FROM deal_sums UNION SELECT 'total', 0) cuts
     CROSS JOIN (SELECT DISTINCT month FROM calendar) months
     LEFT JOIN deal_months sums
         ON sums.month = months.month AND sums.dimension = cuts.dimension AND sums.code = cuts.code
