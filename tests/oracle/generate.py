@@ -713,6 +713,37 @@ def questions(seed: int, params_of: dict[str, list[dict[str, Any]]], count: int 
     return asked
 
 
+def questions_of_case(folder: Path) -> list[Asked]:
+    """Every metric within reach, with each of its params, in every period and slice that the checks of a case use.
+
+    The worked cases settle a value here and there; these are all the values that their tables have.
+    """
+    checks = json.loads((folder / "expected.json").read_text(encoding="utf-8"))["checks"]
+    loaded = {path.stem for path in folder.glob("*.csv")}
+    params_of: dict[str, list[dict[str, Any]]] = {}
+    if loaded & {"subscription_periods", "invoices"}:
+        params_of |= SUBSCRIPTION_PARAMS
+    if loaded & {"leads", "opportunities", "conversions"}:
+        params_of |= SALES_PARAMS | PIPELINE_PARAMS
+    for metric in params_of:
+        own = [check["params"] for check in checks if check["metric"] == metric]
+        params_of[metric] = [*params_of[metric], *(params for params in own if params not in params_of[metric])]
+    periods = sorted({(check["grain"], check["period"] or "") for check in checks})
+    slices = [dict(items) for items in sorted({tuple(sorted(check["by"].items())) for check in checks})]
+    asked = []
+    for metric, choices in params_of.items():
+        for params in choices:
+            possible = {name for by in _slices(metric, params) for name in by}
+            times = [("all", "")] if "cohort" in params else periods
+            asked += [
+                Asked(metric, params, grain, period or None, by)
+                for grain, period in times
+                for by in slices
+                if set(by) <= possible
+            ]
+    return asked
+
+
 # --- case folders ----------------------------------------------------------------------------------------------------
 
 

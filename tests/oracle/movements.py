@@ -30,10 +30,15 @@ class Movement:
 
 def movements(book: Book, opening: date, closing: date, netting: str = "day") -> list[Movement]:
     """Every movement after the opening day, up to and including the closing day."""
-    found: list[Movement] = []
-    for account_id in book.accounts:
-        for before, after in _pairs_of_days(book, opening, closing, netting):
-            found += _between(book, account_id, before, after)
+    key = (opening, closing, netting)
+    if key not in book.remembered:
+        book.remembered[key] = [
+            move
+            for account_id in book.accounts
+            for before, after in _pairs_of_days(book, opening, closing, netting)
+            for move in _between(book, account_id, before, after)
+        ]
+    found: list[Movement] = book.remembered[key]
     return found
 
 
@@ -148,7 +153,7 @@ def _price_and_volume(before: Line | None, after: Line | None, m0: Fraction, m1:
 
 
 def _asked(question: Question) -> tuple[Book, list[Movement]]:
-    book = Book(question)
+    book = Book.of(question)
     netting = question.params.get("netting", "day")
     found = movements(book, question.opening_day, question.closing_day, netting)
     wanted = question.by.get("cancel_reason")

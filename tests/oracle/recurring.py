@@ -21,7 +21,7 @@ def mrr(question: Question) -> Fraction | None:
         return _by_bills(question)
     if not question.tables.loaded("subscription_periods"):
         return None
-    return Book(question).total_mrr(question.closing_day, _rate_day(question))
+    return Book.of(question).total_mrr(question.closing_day, _rate_day(question))
 
 
 def _rate_day(question: Question) -> date:
@@ -38,7 +38,7 @@ def arr(question: Question) -> Fraction | None:
 
 def active_customers(question: Question) -> Fraction | None:
     """Paying accounts on the closing day."""
-    return Fraction(len(Book(question).customers(question.closing_day)))
+    return Fraction(len(Book.of(question).customers(question.closing_day)))
 
 
 def revenue_per_account(question: Question) -> Fraction | None:
@@ -57,7 +57,7 @@ def revenue_per_user(question: Question) -> Fraction | None:
 
 def _seats(question: Question) -> Fraction | None:
     """Quantities of the customers' live rows; one unknown quantity makes the sum unknown."""
-    book, day = Book(question), question.closing_day
+    book, day = Book.of(question), question.closing_day
     return total(line.quantity for account_id in book.customers(day) for line in book.live(account_id, day))
 
 
@@ -65,7 +65,7 @@ def _active_users(question: Question) -> Fraction | None:
     """Each customer's highest number of active users in the closing month so far; a customer without usage has none."""
     if not question.tables.loaded("product_usage"):
         return None
-    book, day = Book(question), question.closing_day
+    book, day = Book.of(question), question.closing_day
     highest: dict[str, Fraction] = defaultdict(Fraction)
     for row in question.tables.rows("product_usage"):
         if day.replace(day=1) <= row["used_on"] <= day and row["active_users"] is not None:
@@ -130,6 +130,6 @@ def mrr_growth_rate(question: Question) -> Fraction | None:
         return None
     yoy = question.params.get("compare", "prev") == "yoy"
     base_day = (period.a_year_before() if yoy else period.shifted(-1)).end - DAY
-    book = Book(question)
+    book = Book.of(question)
     grown = ratio(book.total_mrr(question.closing_day), book.total_mrr(base_day))
     return None if grown is None else grown - 1

@@ -22,7 +22,7 @@ def _events(question: Question, book: Book, opening: date) -> list[Movement]:
 
 def logo_churn_rate(question: Question) -> Fraction | None:
     """The share of the opening customers that is not there on the closing day, or that left in between."""
-    book = Book(question)
+    book = Book.of(question)
     opening = book.customers(question.opening_day)
     method = question.params.get("method", "cohort")
     if method == "cohort":
@@ -49,7 +49,7 @@ def revenue_retention(question: Question, *, gross: bool) -> Fraction | None:
 
 
 def _retained(question: Question, opening: date, *, gross: bool) -> Fraction | None:
-    book = Book(question)
+    book = Book.of(question)
     closing = question.closing_day
     members = book.customers(opening)
     base = total(book.mrr(account_id, opening) for account_id in members)
@@ -70,7 +70,7 @@ def _retained(question: Question, opening: date, *, gross: bool) -> Fraction | N
 def revenue_churn_rate(question: Question, *, gross: bool) -> Fraction | None:
     """What the period itself lost of its opening revenue, with or without the growth of those who stayed."""
     if gross and question.params.get("method", "cohort") == "events":
-        book = Book(question)
+        book = Book.of(question)
         moves = _events(question, book, question.opening_day)
         lost = total([amount_of(moves, "churn"), amount_of(moves, "contraction")])
         return ratio(lost, book.total_mrr(question.opening_day))
@@ -81,7 +81,7 @@ def _cohort(question: Question) -> tuple[Book, dict[str, date], date]:
     """The book, each member's first paying day, and the day on which the cohort is looked at."""
     cohort = Period.named(question.params["cohort"])
     looked_at = cohort.shifted(question.params["age"]).end - DAY
-    book = Book(question)
+    book = Book.of(question)
     first = {account_id: min(days) for account_id in book.accounts if (days := book.paying_days(account_id))}
     return book, {a: day for a, day in first.items() if cohort.start <= day < cohort.end}, looked_at
 
@@ -110,7 +110,7 @@ def cohort_revenue_retention(question: Question) -> Fraction | None:
 
 def survival_rate(question: Question) -> Fraction | None:
     """Kaplan-Meier: the chance of still being a customer after that many whole months."""
-    book = Book(question)
+    book = Book.of(question)
     tenures: list[tuple[int, bool]] = []
     for account_id in book.accounts:
         days = [day for day in book.paying_days(account_id) if day <= question.closing_day]

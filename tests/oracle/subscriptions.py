@@ -88,6 +88,7 @@ class Book:
         self._rates = question.rates
         self._days: dict[str, dict[date, Lines]] = {}
         self._paying: dict[str, list[date]] = {}
+        self.remembered: dict[Any, Any] = {}
         grouped: dict[str, list[Line]] = defaultdict(list)
         for line in lines_of(question):
             if self._in_slice(line):
@@ -99,6 +100,16 @@ class Book:
                 days[day] = tuple(line for line in lines if line.start <= day < line.end)
                 day += DAY
             self._days[account_id] = self._bridged(days, question.params.get("gap_days", 0))
+
+    @classmethod
+    def of(cls, question: Question) -> Book:
+        """The book for a question; questions that see the same days share one."""
+        level, gap_days = question.params.get("level", "account"), question.params.get("gap_days", 0)
+        slices = tuple(sorted(item for item in question.by.items() if item[0] != "cancel_reason"))
+        key = (question.now, question.reporting_currency, level, gap_days, slices)
+        if key not in question.tables.remembered:
+            question.tables.remembered[key] = cls(question)
+        return question.tables.remembered[key]  # type: ignore[no-any-return]
 
     def _group(self, account_id: str) -> str:
         if self.question.params.get("level", "account") == "parent":

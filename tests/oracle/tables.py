@@ -39,6 +39,8 @@ class Tables:
         """Type every cell; a column that no row has is None in every row."""
         self._rows: dict[str, list[Row]] = {}
         self._columns: dict[str, set[str]] = {}
+        self.remembered: dict[Any, Any] = {}
+        """Work that several questions about these tables share."""
         for name, rows in text.items():
             fields = ENTITIES[name].fields
             self._rows[name] = [{f.name: typed(f.type, row.get(f.name)) for f in fields} for row in rows]
