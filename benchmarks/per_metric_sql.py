@@ -6,7 +6,6 @@ good SQL in itself; what it cannot do is share a scan, a join or a running total
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ import duckdb
 import sqlglot
 from sqlglot import expressions as exp
 
-from benchmarks.hand_sql import FAMILIES, TOTAL, Family, cut_by, prepare, stages
+from benchmarks.hand_sql import FAMILIES, TOTAL, Family, cut_by, prepare, read_by, stages
 
 _AXES = {"month", "dimension", "dimension_value"}
 
@@ -42,17 +41,17 @@ def queries(cuts: Sequence[str] | None = None, families: Sequence[Family] = FAMI
 
 
 def _query(family: Family, metric: str, cut: str) -> str:
-    known = _statements(family.name)
+    known = _statements(family)
     last = _only(known[family.figures], metric)
-    needed = _needed(last, known)
+    needed = read_by(last, known)
     parts = ", ".join(f"{name} AS ({cut_by(known[name], (cut,))})" for name in known if name in needed)
     # The last stage always knows the whole company, so a query for another cut has to leave it out again.
     return f"WITH {parts}, asked AS ({last}) SELECT month, dimension_value, {metric} FROM asked WHERE dimension = '{cut}'"
 
 
 @cache
-def _statements(family: str) -> dict[str, str]:
-    return {**stages("shared"), **stages(family)}
+def _statements(family: Family) -> dict[str, str]:
+    return stages(family)
 
 
 def _only(statement: str, metric: str) -> str:
@@ -66,18 +65,6 @@ def _only(statement: str, metric: str) -> str:
     kept = [join for join in joins if join.side != "LEFT" or join.this.alias_or_name in read or "" in read]
     tree.set("joins", kept)
     return tree.sql(dialect="duckdb")
-
-
-def _needed(statement: str, known: dict[str, str]) -> set[str]:
-    """Names of the stages which a statement reads, and those which they read in turn."""
-    found: set[str] = set()
-    waiting = [statement]
-    while waiting:
-        words = set(re.findall(r"\w+", waiting.pop()))
-        fresh = words & set(known) - found
-        found |= fresh
-        waiting += [known[name] for name in fresh]
-    return found
 
 
 def build(

@@ -11,7 +11,7 @@ family is cut by.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -35,6 +35,8 @@ class Family:
     dimensions: tuple[str, ...]
     figures: str
     metrics: tuple[str, ...]
+    files: tuple[str, ...]
+    """Where its stages stand, in this order."""
 
 
 FAMILIES = (
@@ -72,6 +74,7 @@ FAMILIES = (
             "gross_revenue_churn_rate",
             "net_revenue_churn_rate",
         ),
+        ("shared", "recurring"),
     ),
     Family(
         "funnel",
@@ -87,6 +90,7 @@ FAMILIES = (
             "activation_rate",
             "lead_activation_gap",
         ),
+        ("shared", "funnel"),
     ),
     Family(
         "sales",
@@ -103,8 +107,27 @@ FAMILIES = (
             "sales_cycle_days",
             "sales_velocity",
         ),
+        ("shared", "sales"),
     ),
 )
+
+MOVEMENTS = Family(
+    "movements",
+    FAMILIES[0].dimensions,
+    "movement_figures",
+    (
+        "mrr",
+        "new_mrr",
+        "expansion_mrr",
+        "contraction_mrr",
+        "churned_mrr",
+        "reactivation_mrr",
+        "currency_effect_mrr",
+        "net_new_mrr",
+    ),
+    ("shared", "recurring", "movements"),
+)
+"""MRR and its movements alone, as `polars_movements` works them out."""
 
 _HELPERS = """
 CREATE TEMP MACRO now_day() AS DATE '{now}';
@@ -120,11 +143,25 @@ CREATE TEMP MACRO money(amount, rate) AS
 """
 
 
-def stages(family: str) -> dict[str, str]:
-    """The statements of one file, by name, in the order in which they stand."""
-    text = (HERE / f"{family}.sql").read_text(encoding="utf-8")
+def stages(family: Family) -> dict[str, str]:
+    """The statements that the figures of a family stand on, by name, each after those that it reads."""
+    text = "\n".join((HERE / f"{name}.sql").read_text(encoding="utf-8") for name in family.files)
     parts = re.split(r"^-- stage: (\w+)\n", text, flags=re.MULTILINE)
-    return dict(zip(parts[1::2], (part.strip() for part in parts[2::2]), strict=True))
+    known = dict(zip(parts[1::2], (part.strip() for part in parts[2::2]), strict=True))
+    needed = read_by(known[family.figures], known) | {family.figures}
+    return {name: statement for name, statement in known.items() if name in needed}
+
+
+def read_by(statement: str, known: Mapping[str, str]) -> set[str]:
+    """Names of the stages which a statement reads, and of those which they read in turn."""
+    found: set[str] = set()
+    waiting = [statement]
+    while waiting:
+        code = re.sub(r"--.*", "", waiting.pop())
+        fresh = set(re.findall(r"\w+", code)) & set(known) - found
+        found |= fresh
+        waiting += [known[name] for name in fresh]
+    return found
 
 
 def cut_by(statement: str, dimensions: Sequence[str]) -> str:
@@ -162,13 +199,15 @@ def prepare(
 
 def run_stages(connection: duckdb.DuckDBPyConnection, families: Iterable[Family] = FAMILIES) -> None:
     """Work out every stage once, as a temporary table each, and the long table `figures` from them."""
-    for name, statement in stages("shared").items():
-        connection.execute(f"CREATE TEMP TABLE {name} AS {statement}")
     connection.execute(
         "CREATE TEMP TABLE figures (metric VARCHAR, month DATE, dimension VARCHAR, dimension_value VARCHAR, value DOUBLE)"
     )
+    done: set[str] = set()
     for family in families:
-        for name, statement in stages(family.name).items():
+        for name, statement in stages(family).items():
+            if name in done:
+                continue
+            done.add(name)
             connection.execute(f"CREATE TEMP TABLE {name} AS {cut_by(statement, (TOTAL, *family.dimensions))}")
             if name == "payers":
                 _one_currency_each(connection)
