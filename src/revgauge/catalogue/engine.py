@@ -74,6 +74,17 @@ class Warehouse:
         return (self.entities_database, "main") if self.entities_database else None
 
     @classmethod
+    def in_memory(cls) -> Warehouse:
+        """An empty database in memory."""
+        return cls.over(duckdb.connect())
+
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """The connection below, for what loads tables into it."""
+        connection: duckdb.DuckDBPyConnection = self.backend.con
+        return connection
+
+    @classmethod
     def over(cls, connection: duckdb.DuckDBPyConnection) -> Warehouse:
         """The entities of an open DuckDB connection."""
         return cls(ibis.duckdb.from_connection(connection))

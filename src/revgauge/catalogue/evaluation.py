@@ -20,6 +20,7 @@ from revgauge.catalogue.measures import (
     Distinct,
     Leaf,
     Measure,
+    Named,
     Noted,
     OfPeriod,
     Spread,
@@ -28,7 +29,7 @@ from revgauge.catalogue.measures import (
     Worked,
 )
 from revgauge.catalogue.params import read_params
-from revgauge.catalogue.planner import Cut, Key, Planner
+from revgauge.catalogue.planner import Answer, Cut, Key, Planner
 from revgauge.catalogue.registry import Catalogue, Metric, UnknownName
 from revgauge.catalogue.resolver import NotComputable, Resolver
 from revgauge.catalogue.series import PRECISION, ZERO, Reasons, Series, apply, combine
@@ -199,12 +200,13 @@ class Evaluation:
 
     def _result(self, request: Request, metric: Metric, params: Mapping[str, Any], measure: Measure) -> Result:
         cut = self._cut(request)
-        answers = [self.planner.answer(leaf, cut) for leaf in measure.leaves()] if _begun(request, metric) else []
-        keys = sorted({key for answer in answers for key in answer.keys})
+        leaves = list(measure.leaves()) if _begun(request, metric) else []
+        answers = {id(leaf): self.planner.answer(leaf, cut) for leaf in leaves}
+        keys = sorted({key for answer in answers.values() for key in answer.keys})
         if not request.by:
             keys = [()]
         begun = [period for period in request.periods if period.begun or metric.looks_ahead]
-        work = _Work(self, cut, keys)
+        work = Work(answers, self.reasons, cut, keys)
         series = self._framed(work.series(measure, begun), request, metric)
         result = Result(request, metric, params, keys, series, self.reasons)
         top = _unwrapped(measure)
@@ -246,12 +248,12 @@ def _rows_for(grid: list[list[Any]], request: Request, metric: Metric, empty: li
 
 
 def _unwrapped(measure: Measure) -> Measure:
-    return _unwrapped(measure.measure) if isinstance(measure, Noted) else measure
+    return _unwrapped(measure.measure) if isinstance(measure, Noted | Named) else measure
 
 
 def _counts(measure: Measure) -> bool:
     """Whether a measure counts cases, so that a share of two such is one of cases."""
-    match measure:
+    match _unwrapped(measure):
         case Total(value=None, currency=None) | Distinct():
             return True
         case Total(value=value):
@@ -260,18 +262,21 @@ def _counts(measure: Measure) -> bool:
             return False
 
 
-class _Work:
-    """Works measures out for one cut from the answers of the planner."""
+class Work:
+    """Works measures out for the keys of one cut from what was found for their leaves."""
 
-    def __init__(self, evaluation: Evaluation, cut: Cut, keys: list[Key]) -> None:
-        self.answers = evaluation.planner
-        self.reasons = evaluation.reasons
+    def __init__(self, answers: Mapping[int, Answer], reasons: Reasons, cut: Cut, keys: list[Key]) -> None:
+        """Take the answers by the identity of their leaf."""
+        self.answers = answers
+        self.reasons = reasons
         self.cut = cut
         self.keys = keys
         self._known: dict[tuple[int, tuple[Period, ...]], Series] = {}
 
     def series(self, measure: Measure, periods: Sequence[Period]) -> Series:
         """The values of a measure in the periods."""
+        if not periods:
+            return Series.full((0, len(self.keys)), ZERO)
         key = (id(measure), tuple(periods))
         if key not in self._known:
             self._known[key] = self._series(measure, periods)
@@ -287,6 +292,8 @@ class _Work:
             case Arithmetic(operation, left, right, emptiness):
                 code = self.reasons.code(emptiness or "there is nothing to divide by: the denominator is not above 0")
                 return combine(operation, self.series(left, periods), self.series(right, periods), code)
+            case Named(_, inner):
+                return self.series(inner, periods)
             case At(inner, when):
                 return self.series(inner, [when(period) for period in periods])
             case OfPeriod(number):
@@ -322,7 +329,7 @@ class _Work:
 
     def _leaf(self, leaf: Leaf, periods: Sequence[Period]) -> Series:
         shape = (len(periods), len(self.keys))
-        answer = self.answers.answer(leaf, self.cut)
+        answer = self.answers[id(leaf)]
         if answer.missing:
             return Series.null(shape, self.reasons.code(answer.missing))
         series = Series.full(shape, ZERO)
@@ -339,7 +346,7 @@ class _Work:
 
     def statistics(self, leaf: Spread, periods: Sequence[Period]) -> dict[str, list[list[Any]]]:
         """Mean, median, p90, deviation and number of cases of a spread, for each period and key."""
-        answer = self.answers.answer(leaf, self.cut)
+        answer = self.answers[id(leaf)]
         there, here = self._places(answer.keys)
         names = ("mean", "median", "p90", "deviation", "cases")
         found: dict[str, list[list[Any]]] = {name: [] for name in names}
@@ -362,7 +369,7 @@ class _Work:
 
     def _spread(self, leaf: Spread, periods: Sequence[Period]) -> Series:
         shape = (len(periods), len(self.keys))
-        answer = self.answers.answer(leaf, self.cut)
+        answer = self.answers[id(leaf)]
         if answer.missing:
             return Series.null(shape, self.reasons.code(answer.missing))
         series = Series.null(shape, self.reasons.code("no case ended in the period"))
@@ -382,7 +389,7 @@ class _Work:
 
     def _curve(self, leaf: Curve, periods: Sequence[Period]) -> Series:
         shape = (len(periods), len(self.keys))
-        answer = self.answers.answer(leaf, self.cut)
+        answer = self.answers[id(leaf)]
         if answer.missing:
             return Series.null(shape, self.reasons.code(answer.missing))
         series = Series.null(shape, self.reasons.code(leaf.emptiness))

@@ -137,6 +137,18 @@ class Noted(Measure):
 
 
 @dataclass(frozen=True, eq=False)
+class Named(Measure):
+    """The measure of another metric, by the metric's name."""
+
+    name: str
+    measure: Measure
+
+    def parts(self) -> tuple[Measure, ...]:
+        """The metric's own measure."""
+        return (self.measure,)
+
+
+@dataclass(frozen=True, eq=False)
 class Unknown(Measure):
     """A value that nothing loaded can give."""
 

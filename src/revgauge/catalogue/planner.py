@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import Decimal, localcontext
+from decimal import localcontext
 from typing import TYPE_CHECKING, Any
 
 import ibis
 import numpy as np
 
-from revgauge.catalogue.engine import day_literal, to_decimal
+from revgauge.catalogue.engine import day_literal
 from revgauge.catalogue.facts import UNKNOWN, Dimension, Facts, Scope
 from revgauge.catalogue.measures import Curve, Distinct, Leaf, Measure, Revaluation, Spread, Total
 from revgauge.catalogue.registry import UnknownName
@@ -91,26 +91,26 @@ class Planner:
         for key, task in self._tasks.items():
             if key in self._answers:
                 continue
-            additive = isinstance(task.leaf, Total)
-            groups.setdefault((task.leaf.facts, task.leaf.at, additive, task.cut), []).append(task)
-        for (facts, at, additive, cut), tasks in groups.items():
+            kind = Revaluation if isinstance(task.leaf, Revaluation) else Total if isinstance(task.leaf, Total) else Leaf
+            groups.setdefault((task.leaf.facts, task.leaf.at, kind, task.cut), []).append(task)
+        for (facts, at, kind, cut), tasks in groups.items():
             try:
-                table = self._prepared(facts, cut)
+                table = self.prepared(facts, cut)
             except NotComputable as problem:
                 for task in tasks:
                     self._answers[id(task.leaf), task.cut] = Answer([], missing=str(problem))
                 continue
-            if additive:
-                self._totals(table, at, cut, tasks)
-            else:
+            if kind is Leaf:
                 self._others(table, at, cut, tasks)
+            else:
+                self._totals(table, at, cut, tasks)
 
     def dimensions(self, facts: Facts) -> Mapping[str, Dimension]:
         """By what the facts can be cut."""
         definition = self.resolver.catalogue.derived.get(facts.name)
         return definition.dimensions if definition else {}
 
-    def _prepared(self, facts: Facts, cut: Cut) -> ir.Table:
+    def prepared(self, facts: Facts, cut: Cut) -> ir.Table:
         """The facts with a column `cut_n` for each dimension of the cut, limited to the values asked for."""
         table = self.resolver.table(facts)
         available = self.dimensions(facts)
@@ -145,7 +145,9 @@ class Planner:
             if isinstance(task.leaf, Revaluation):
                 edges |= self._quote_days(task)
         ordered = sorted(edges)
-        by_currency = next((task.leaf.currency for task in tasks if _total(task.leaf).currency), None)
+        by_currency = next((_total(task.leaf).currency for task in tasks if _total(task.leaf).currency), None)
+        if isinstance(tasks[0].leaf, Revaluation):
+            table = table.filter(table[str(by_currency)] != self.context.reporting_currency)
         aggregates: dict[str, Any] = {}
         named: dict[Any, str] = {}
         columns: dict[int, tuple[str, str | None]] = {}
@@ -440,6 +442,3 @@ def _keys(rows: pa.Table, cut: Cut) -> tuple[list[Key], Any]:
     keys: list[Key] = sorted(set(values))
     place = {key: number for number, key in enumerate(keys)}
     return keys, np.array([place[value] for value in values], dtype=np.int64)
-
-
-__all__ = ["Answer", "Cut", "Decimal", "Key", "Planner", "column_of", "to_decimal"]

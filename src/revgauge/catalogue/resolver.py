@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from revgauge.catalogue.context import Context
 from revgauge.catalogue.facts import Facts, Scope, freeze
-from revgauge.catalogue.measures import Measure, Unknown
+from revgauge.catalogue.measures import Measure, Named, Unknown
 from revgauge.catalogue.params import ParamError
 from revgauge.catalogue.registry import Catalogue, Definition, Derived, Metric
 from revgauge.model.entities import ENTITIES
@@ -89,7 +89,8 @@ class Resolver:
         if name in self.catalogue.metrics:
             part = self.catalogue.metrics[name]
             known = self.catalogue.params(part)
-            return self.measure(part, {key: value for key, value in params.items() if key in known}, scope)
+            measure = self.measure(part, {key: value for key, value in params.items() if key in known}, scope)
+            return Named(part.name, measure)
         return self.facts(name, params, scope)
 
     def facts(self, name: str, params: Mapping[str, Any], scope: Scope) -> Facts:

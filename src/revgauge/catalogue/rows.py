@@ -1,0 +1,275 @@
+"""The rows behind a number: those that count, those left out and why, added up again to the number.
+
+Every leaf of a measure has its rows. A flow lists the rows of its days; a balance lists what each account, contract or
+deal adds to it. Adding the listed contributions up again, by the same arithmetic, must give the number: the listing
+says whether it does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, localcontext
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from ibis import _
+
+from revgauge.catalogue.engine import day_literal, to_decimal
+from revgauge.catalogue.evaluation import Evaluation, Request, Value, Work
+from revgauge.catalogue.measures import (
+    Arithmetic,
+    At,
+    Curve,
+    Distinct,
+    Leaf,
+    Measure,
+    Named,
+    Noted,
+    Revaluation,
+    Spread,
+    Total,
+    Unknown,
+)
+from revgauge.catalogue.planner import Answer, Cut, column_of
+from revgauge.catalogue.registry import Metric
+from revgauge.catalogue.resolver import NotComputable
+from revgauge.catalogue.series import PRECISION, ZERO
+from revgauge.model.period import DAY, Period
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+    from revgauge.catalogue.spans import Days
+
+CONTRIBUTION = "contribution"
+"""The column of a listing with what its row adds to the part."""
+
+
+@dataclass
+class Part:
+    """One ingredient of a number with its rows."""
+
+    name: str
+    """Where it stands in the formula: the numerator, the denominator, a metric."""
+    facts: str
+    rows: list[dict[str, Any]]
+    total: Decimal | None
+    left_out: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass
+class Listing:
+    """A number, its parts and their rows, and the number added up again from the rows."""
+
+    value: Value
+    metric: Metric
+    params: Mapping[str, Any]
+    parts: list[Part]
+    added: Decimal | None
+    """The number worked out from the listed rows alone."""
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the rows give the number: exactly for money and counts, to 1e-9 for quotients."""
+        if self.value.value is None or self.added is None:
+            return self.value.value is None and self.added is None
+        return abs(self.value.value - self.added) <= Decimal("1e-9") * max(Decimal(1), abs(self.added))
+
+
+class RowFinder:
+    """Lists rows for one evaluation."""
+
+    def __init__(self, evaluation: Evaluation) -> None:
+        """List rows of what the evaluation computes."""
+        self.evaluation = evaluation
+        self.context = evaluation.context
+
+    def listing(self, request: Request) -> Listing:
+        """The rows behind the number of a request for one period."""
+        (period,) = request.periods
+        metric, params, measure = self.evaluation.measure(request)
+        (result,) = self.evaluation.results([request])
+        value = next(iter(result.values()))
+        cut = Cut((), tuple(sorted(request.only.items())))
+        answers: dict[int, Answer] = {}
+        parts: list[Part] = []
+        if period.begun or metric.looks_ahead:
+            for name, leaf, when in _leaves(measure, period, metric.name):
+                answer = answers.setdefault(id(leaf), Answer([()]))
+                part = self._part(name, leaf, when, cut, answer)
+                if not any(_same(part, other) for other in parts):
+                    parts.append(part)
+        added = None
+        if (period.begun or metric.looks_ahead) and not isinstance(measure, Unknown):
+            series = Work(answers, self.evaluation.reasons, cut, [()]).series(measure, [period])
+            added = None if series.codes[0, 0] else series.numbers[0, 0]
+        return Listing(value, metric, params, parts, added)
+
+    def _part(self, name: str, leaf: Leaf, period: Period, cut: Cut, answer: Answer) -> Part:
+        try:
+            table = self.evaluation.planner.prepared(leaf.facts, cut)
+        except NotComputable as problem:
+            answer.missing = str(problem)
+            return Part(name, leaf.facts.name, [], None)
+        days = leaf.days(period)
+        if leaf.where is not None:
+            table = table.filter(column_of(table, leaf.where).fill_null(False))
+        table = table.filter(table[leaf.at] <= day_literal(days.last))
+        if days.first is not None:
+            table = table.filter(table[leaf.at] >= day_literal(days.first))
+        keys = [key for key in self._row_key(leaf) if key in table.columns]
+        if isinstance(leaf, Revaluation):
+            rows = self._revalued(leaf, period, cut, keys)
+        elif isinstance(leaf, Total) and days.first is None:
+            rows = self._balances(table, leaf, period, keys)
+        else:
+            rows = self._plain(table, leaf, keys)
+        total = _add_up(leaf, rows, days, period, answer)
+        return Part(name, leaf.facts.name, rows, total, self._left_out(leaf, days, cut))
+
+    def _row_key(self, leaf: Leaf) -> tuple[str, ...]:
+        definition = self.evaluation.catalogue.derived.get(leaf.facts.name)
+        return definition.row_key if definition else ()
+
+    def _plain(self, table: ir.Table, leaf: Leaf, keys: list[str]) -> list[dict[str, Any]]:
+        """Rows as they stand in the facts, the key first."""
+        contribution: dict[str, Any] = {}
+        if isinstance(leaf, Total | Spread):
+            contribution = {CONTRIBUTION: 1 if leaf.value is None else column_of(table, leaf.value)}
+            if leaf.gap is not None:
+                contribution["_gap"] = column_of(table, leaf.gap)
+        elif isinstance(leaf, Distinct):
+            contribution = {CONTRIBUTION: column_of(table, leaf.of)}
+        others = [name for name in table.columns if name not in keys and not name.startswith("cut_")]
+        expression = table.select(*keys, *others, **contribution) if contribution else table.select(*keys, *others)
+        if isinstance(leaf, Spread):
+            expression = expression.filter(_[CONTRIBUTION].notnull())
+        return self._fetched(expression, keys)
+
+    def _balances(self, table: ir.Table, leaf: Total, period: Period, keys: list[str]) -> list[dict[str, Any]]:
+        """What each row key adds to the balance: its changes added up, where they do not cancel out."""
+        value = 1 if leaf.value is None else column_of(table, leaf.value)
+        group = [*keys, *([leaf.currency] if leaf.currency else [])]
+        netted = table.mutate(**{CONTRIBUTION: value}).group_by(*group).aggregate(**{CONTRIBUTION: _[CONTRIBUTION].sum()})
+        rows = self._fetched(netted.filter(_[CONTRIBUTION] != 0), keys)
+        if leaf.currency:
+            on = leaf.convert_on(period) if leaf.convert_on else leaf.days(period).last
+            with localcontext(prec=PRECISION):
+                for row in rows:
+                    rate = self.context.rates.on(row[leaf.currency], on)
+                    row["in_currency"], row["rate"] = row[CONTRIBUTION], rate
+                    row["_gap"] = int(rate is None)
+                    row[CONTRIBUTION] = None if rate is None else to_decimal(row[CONTRIBUTION]) * rate
+        return rows
+
+    def _revalued(self, leaf: Revaluation, period: Period, cut: Cut, keys: list[str]) -> list[dict[str, Any]]:
+        """For each change of a rate, what the balance of the day before gained or lost."""
+        rows: list[dict[str, Any]] = []
+        rates = self.context.rates
+        held = self.evaluation.planner.prepared(leaf.facts, cut)
+        for currency in rates.currencies:
+            if currency == rates.reporting_currency:
+                continue
+            for day in rates.changes(currency, period.start, period.closing):
+                before, after = rates.on(currency, day - DAY), rates.on(currency, day)
+                balance = held.filter((held[leaf.currency or ""] == currency) & (held[leaf.at] < day_literal(day)))
+                netted = balance.group_by(*keys).aggregate(held=column_of(balance, leaf.value).sum())
+                for row in self._fetched(netted.filter(_.held != 0), keys):
+                    gain = None
+                    if before is not None and after is not None:
+                        with localcontext(prec=PRECISION):
+                            gain = to_decimal(row["held"]) * (after - before)
+                    rows.append(
+                        {**row, "currency": currency, "day": day, "rate_before": before, "rate": after,
+                         CONTRIBUTION: gain, "_gap": int(gain is None)}
+                    )  # fmt: skip
+        return rows
+
+    def _left_out(self, leaf: Leaf, days: Days, cut: Cut) -> list[dict[str, Any]]:
+        """Rows that might be expected and do not count, with the reason."""
+        catalogue = self.evaluation.catalogue
+        definition = catalogue.derived.get(leaf.facts.name)
+        name = (definition.ledger if definition else None) or f"{leaf.facts.name}_left_out"
+        if name not in catalogue.derived:
+            return []
+        resolver = self.evaluation.resolver
+        facts = resolver.facts(name, leaf.facts.params_dict(), leaf.facts.scope)
+        here = catalogue.derived[name].dimensions
+        kept = Cut((), tuple(pair for pair in cut.only if pair[0] in here))
+        table = self.evaluation.planner.prepared(facts, kept)
+        table = table.filter(table["day"] <= day_literal(days.last))
+        if days.first is not None:
+            table = table.filter(table["day"] >= day_literal(days.first))
+        return self._fetched(table.drop(*[name for name in table.columns if name.startswith("cut_")]), [])
+
+    def _fetched(self, expression: ir.Table, keys: list[str]) -> list[dict[str, Any]]:
+        order = [name for name in (*keys, "day") if name in expression.columns]
+        ordered = expression.order_by(order) if order else expression
+        return list(self.context.warehouse.fetch(ordered, "rows").to_pylist())
+
+
+def _leaves(measure: Measure, period: Period, name: str) -> list[tuple[str, Leaf, Period]]:
+    """Every leaf with its place in the formula and the period for which it is read."""
+    match measure:
+        case Leaf():
+            return [(name, measure, period)]
+        case Named(inner_name, inner):
+            return _leaves(inner, period, inner_name if "numerator" not in name else f"{name}: {inner_name}")
+        case At(inner, when):
+            moved = when(period)
+            return _leaves(inner, moved, f"{name} at {moved.label}")
+        case Noted(inner):
+            return _leaves(inner, period, name)
+        case Arithmetic("/", left, right):
+            return _leaves(left, period, f"{name}, numerator") + _leaves(right, period, f"{name}, denominator")
+        case _:
+            return [found for part in measure.parts() for found in _leaves(part, period, name)]
+
+
+def _same(one: Part, other: Part) -> bool:
+    return one.name == other.name and one.facts == other.facts and one.rows == other.rows
+
+
+def _add_up(
+    leaf: Leaf, rows: list[dict[str, Any]], days: Days, period: Period, answer: Answer
+) -> Decimal | None:
+    """The value of the leaf from its rows alone, and the answer from which the formula is worked out again."""
+    gaps = sum(int(bool(row.pop("_gap", 0))) for row in rows)
+    if isinstance(leaf, Curve):
+        columns = [np.array([row[name] for row in rows], dtype=object) for name in leaf.columns]
+        counts = np.ones(len(rows), dtype=object)
+        answer.parts[days] = {(): [*columns, counts]} if rows else {}
+        return None if not rows else leaf.function(period, *columns, counts)
+    if isinstance(leaf, Distinct):
+        number = Decimal(len({row[CONTRIBUTION] for row in rows if row[CONTRIBUTION] is not None}))
+        answer.numbers[days] = np.array([number], dtype=object)
+        return number
+    found = [to_decimal(row[CONTRIBUTION]) for row in rows if row[CONTRIBUTION] is not None]
+    with localcontext(prec=PRECISION):
+        added = sum(found, ZERO)
+    if isinstance(leaf, Spread):
+        return _spread(leaf, found, added, gaps, days, answer)
+    answer.numbers[days] = np.array([added], dtype=object)
+    answer.gaps[days] = np.array([gaps], dtype=object)
+    return None if gaps else added
+
+
+def _spread(
+    leaf: Spread, found: list[Decimal], added: Decimal, gaps: int, days: Days, answer: Answer
+) -> Decimal | None:
+    numbers = [float(number) for number in found]
+    parts = {
+        "total": added,
+        "cases": len(found),
+        "median": float(np.quantile(numbers, 0.5)) if numbers else None,
+        "p90": float(np.quantile(numbers, 0.9)) if numbers else None,
+        "deviation": float(np.std(numbers, ddof=1)) if len(numbers) > 1 else None,
+    }
+    for name, number in {**parts, "gaps": gaps}.items():
+        answer.extras.setdefault(name, {})[days] = np.array([number], dtype=object)
+    if not found or gaps:
+        return None
+    chosen = fmean(numbers) if leaf.statistic == "mean" else parts[leaf.statistic]
+    return Decimal(repr(chosen))

@@ -1,0 +1,1 @@
+"""What stands in a project folder: settings, own metrics, worked cases."""
