@@ -1,0 +1,133 @@
+"""Gaps: what can be computed, what only in part, what not at all, and what is missing for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from revgauge.catalogue.evaluation import Evaluation, Request
+from revgauge.catalogue.measures import Measure, Unknown
+from revgauge.catalogue.params import ParamError
+from revgauge.catalogue.registry import Definition, Metric
+from revgauge.catalogue.resolver import missing_words
+from revgauge.model.entities import ENTITIES
+
+Status = Literal["computable", "partial", "not computable"]
+
+
+@dataclass(frozen=True)
+class Gap:
+    """One thing that is missing for a metric."""
+
+    entity: str
+    field: str | None
+    rows: int
+    """Rows of the entity that were loaded."""
+    lacking: int
+    """How many of them lack the field; all of them where no source fills it."""
+
+    @property
+    def name(self) -> str:
+        """The entity, or its field."""
+        return self.entity if self.field is None else f"{self.entity}.{self.field}"
+
+    @property
+    def share(self) -> float:
+        """The share of the rows that are affected."""
+        return 1.0 if self.rows == 0 else self.lacking / self.rows
+
+    def sentence(self) -> str:
+        """What is missing and what to do."""
+        if self.field is None:
+            return f"{self.entity} was never loaded ({ENTITIES[self.entity].about.rstrip('.').lower()}): map a source to it"
+        if self.lacking == self.rows:
+            return f"no source fills {self.name}: add it to the mapping of {self.entity}"
+        return f"{self.name} is empty in {self.lacking} of {self.rows} rows ({self.share:.0%})"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Whether a metric can be computed, and what is missing."""
+
+    metric: Metric
+    status: Status
+    gaps: tuple[Gap, ...]
+    reason: str = ""
+
+    @property
+    def affected(self) -> float:
+        """The largest share of rows that a gap affects."""
+        return max((gap.share for gap in self.gaps), default=0.0)
+
+
+class GapFinder:
+    """Looks for gaps in what an evaluation can read."""
+
+    def __init__(self, evaluation: Evaluation) -> None:
+        """Look at the warehouse of an evaluation."""
+        self.evaluation = evaluation
+        self.warehouse = evaluation.context.warehouse
+
+    def findings(self) -> Iterator[Finding]:
+        """Every metric of the catalogue with its status."""
+        for metric in self.evaluation.catalogue.metrics.values():
+            yield self.finding(metric)
+
+    def finding(self, metric: Metric) -> Finding:
+        """One metric with its status under its default parameters."""
+        reads = list(dict.fromkeys(self._reads(metric)))
+        gaps = [gap for need in dict.fromkeys(reads) if (gap := self._gap(need)) is not None]
+        absent = tuple(gap for gap in gaps if gap.share == 1.0 and (gap.field is not None or gap.rows == 0))
+        if absent:
+            return Finding(metric, "not computable", absent, missing_words([gap.name for gap in absent]))
+        return Finding(metric, "partial" if gaps else "computable", tuple(gaps))
+
+    def _measure(self, metric: Metric) -> Measure | None:
+        calendar = self.evaluation.context.calendar
+        period = calendar.containing(self.evaluation.context.now, "month")
+        try:
+            return self.evaluation.measure(Request(metric.name, (period,)))[2]
+        except ParamError:
+            return None
+
+    def _reads(self, metric: Metric) -> Iterator[str]:
+        """The entities and fields that a metric cannot do without, under its default parameters."""
+        yield from metric.needs
+        catalogue = self.evaluation.catalogue
+        measure = self._measure(metric)
+        if measure is None or isinstance(measure, Unknown):
+            for name in metric.reads:
+                if name in catalogue.derived:
+                    yield from self._needs(catalogue.derived[name])
+                elif name in catalogue.metrics:
+                    yield from self._reads(catalogue.metrics[name])
+            return
+        for leaf in measure.leaves():
+            if leaf.facts.name in ENTITIES:
+                yield leaf.facts.name
+            else:
+                yield from self._needs(catalogue.derived[leaf.facts.name])
+
+    def _needs(self, definition: Definition) -> Iterator[str]:
+        catalogue = self.evaluation.catalogue
+        yield from definition.needs
+        optional = getattr(definition, "optional", frozenset())
+        for name in definition.reads:
+            if name in ENTITIES and name not in optional:
+                yield name
+            elif name in catalogue.derived:
+                yield from self._needs(catalogue.derived[name])
+
+    def _gap(self, need: str) -> Gap | None:
+        entity, _, field = need.partition(".")
+        if not self.warehouse.loaded(entity):
+            return Gap(entity, None, 0, 0)
+        if not field:
+            return None
+        if field not in self.warehouse.fields(entity):
+            rows = max((rows for rows, _ in self.warehouse.fields(entity).values()), default=0)
+            return Gap(entity, field, rows, rows) if rows else Gap(entity, field, 1, 1)
+        rows, filled = self.warehouse.fields(entity)[field]
+        milestone = not ENTITIES[entity].field(field).required
+        return Gap(entity, field, rows, rows - filled) if filled < rows and not milestone else None
