@@ -198,10 +198,10 @@ def local_day(moment: Any, zone: str) -> Any:
 def times(amount: Any, rate: Any) -> Any:
     """An amount converted by a rate, exactly: a product of decimals has the places of both.
 
-    One digit more than the fields have, since DuckDB keeps the product of two decimals of 18 digits in 18; and no more,
-    since Spark drops places when the digits of both together pass 38.
+    The amount is widened first, since DuckDB keeps the product of two decimals of 18 digits in 18; by no more, since
+    Spark drops places when the digits of both together pass 38.
     """
-    return (amount.cast("decimal(19, 6)") * rate.cast("decimal(18, 8)")).cast(MONEY)
+    return (amount.cast("decimal(20, 8)") * rate.cast("decimal(18, 8)")).cast(MONEY)
 
 
 def as_money(number: Any) -> Any:
