@@ -5,9 +5,9 @@ contain: rows loaded twice, overlaps, same-day ends, trials, free plans, discoun
 merged records, milestones out of order, reopened deals. Days cluster around the ends of months and around `now`.
 
 Some things are left out on purpose, because the standard does not settle them and a difference would say nothing: a
-discount, trial or free row in a currency whose rate is missing; a discount in an account that pays in two currencies;
-a row without a day inside a longer row of the same subscription; two changes of a deal at one instant; loops of merges
-with more than one member.
+discount, trial or free row, or a contract worth nothing, in a currency whose rate is missing; a discount in an account
+that pays in two currencies; a row without a day inside a longer row of the same subscription; two changes of a deal at
+one instant; loops of merges with more than one member; an account that is credited more than billed in a month.
 """
 
 from __future__ import annotations
@@ -261,6 +261,7 @@ def _contracts(dice: Dice, world: World, account_id: str) -> None:
         starts_on = dice.day()
         ends_on = dice.pick((add_months(starts_on, 12), add_months(starts_on, 1), starts_on + 15 * DAY))
         ends_on = dice.pick((ends_on, ends_on, add_months(starts_on, 18) + 10 * DAY))
+        value = dice.pick((0, 1200, 999.99))
         world["contracts"].append(
             _row(
                 contract_id=f"{account_id}-k{number + 1}",
@@ -268,27 +269,30 @@ def _contracts(dice: Dice, world: World, account_id: str) -> None:
                 signed_at=f"{starts_on}T00:00:00Z",
                 starts_on=starts_on,
                 ends_on=ends_on,
-                value=dice.pick((0, 1200, 999.99)),
-                currency=dice.pick(("USD", "EUR", "EUR", "GBP")),
+                value=value,
+                currency=dice.pick(("USD", "EUR", "EUR", "GBP")) if value else "USD",
             )
         )
 
 
 def _invoices(dice: Dice, world: World, account_id: str) -> None:
+    """Bills, some of them credited on the same day, in part or in full, by a credit note or a negative bill."""
     for number in range(dice.random.randrange(5)):
-        issued_on = dice.day()
-        amount, kind = dice.pick((("100", "invoice"), ("50", "invoice"), ("50", "credit_note"), ("-50", "invoice")))
-        world["invoices"].append(
-            _row(
-                invoice_id=f"{account_id}-i{number + 1}",
-                account_id=account_id,
-                issued_on=issued_on,
-                due_on=issued_on + 30 * DAY,
-                amount=amount,
-                currency=dice.pick(("USD", "USD", "EUR")),
-                kind=kind,
+        issued_on, currency = dice.day(), dice.pick(("USD", "USD", "EUR"))
+        bills = [("100", "invoice")]
+        bills += dice.pick(([], [], [("50", "credit_note")], [("100", "credit_note")], [("-50", "invoice")]))
+        for part, (amount, kind) in enumerate(bills):
+            world["invoices"].append(
+                _row(
+                    invoice_id=f"{account_id}-i{number + 1}{'ab'[part]}",
+                    account_id=account_id,
+                    issued_on=issued_on,
+                    due_on=issued_on + 30 * DAY,
+                    amount=amount,
+                    currency=currency,
+                    kind=kind,
+                )
             )
-        )
 
 
 def _usage(dice: Dice, world: World, account_id: str) -> None:
