@@ -5,9 +5,10 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import ibis
 from ibis import _
@@ -89,6 +90,18 @@ def follow(links: Mapping[str, str]) -> dict[str, str]:
     return ends
 
 
+def missing_words(missing: Sequence[str]) -> str:
+    """What was never loaded, in a sentence."""
+    tables = [name for name in missing if "." not in name]
+    fields = [name for name in missing if "." in name]
+    words = []
+    if tables:
+        words.append(f"{' and '.join(tables)} {'was' if len(tables) == 1 else 'were'} never loaded")
+    if fields:
+        words.append(f"no source fills {' and '.join(fields)}")
+    return "; ".join(words)
+
+
 class Context:
     """The surroundings of one evaluation."""
 
@@ -143,6 +156,26 @@ class Context:
     def known_day(self, day: Any) -> Any:
         """A day, or nothing if it lies after the day `now`."""
         return ibis.ifelse(day <= self.today(), day, None)
+
+    def end(self) -> Any:
+        """The instant at which the day `now` is over, as a literal."""
+        midnight = datetime.combine(self.now + DAY, time.min, ZoneInfo(self.settings.time_zone)).astimezone(UTC)
+        return ibis.literal(midnight.replace(tzinfo=None).isoformat(sep=" ")).cast("timestamp")
+
+    def missing(self, needs: Sequence[str]) -> list[str]:
+        """Which of the needed `entity.field`s no source fills; a whole entity where it was never loaded."""
+        found: list[str] = []
+        for need in needs:
+            entity, _dot, name = need.partition(".")
+            if not self.warehouse.loaded(entity):
+                found.append(entity)
+            elif name and name not in self.warehouse.fields(entity):
+                found.append(need)
+        return list(dict.fromkeys(found))
+
+    def lacking(self, *needs: str) -> str:
+        """What of the needed data was never loaded, in a sentence; empty if nothing."""
+        return missing_words(self.missing(needs))
 
     @property
     def rates(self) -> Rates:

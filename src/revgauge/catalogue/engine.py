@@ -195,6 +195,11 @@ def local_day(moment: Any, zone: str) -> Any:
     return wall_clock(moment, zone).cast("date")
 
 
+def instant_of(wall: Any, zone: str) -> Any:
+    """The UTC instant at which a wall clock in the zone shows that time."""
+    return wall if zone == "UTC" else _in_zone("UTC", _as_zone(zone, wall))
+
+
 def times(amount: Any, rate: Any) -> Any:
     """An amount converted by a rate, exactly: a product of decimals has the places of both.
 

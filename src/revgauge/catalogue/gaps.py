@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from revgauge.catalogue.context import missing_words
 from revgauge.catalogue.evaluation import Evaluation, Request
 from revgauge.catalogue.measures import Measure, Unknown
 from revgauge.catalogue.params import ParamError
 from revgauge.catalogue.registry import Definition, Metric
-from revgauge.catalogue.resolver import missing_words
 from revgauge.model.entities import ENTITIES
 
 Status = Literal["computable", "partial", "not computable"]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import keyword
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from revgauge.catalogue.context import Context
+from revgauge.catalogue.context import Context, missing_words
 from revgauge.catalogue.facts import Facts, Scope, freeze
 from revgauge.catalogue.measures import Measure, Named, Unknown
 from revgauge.catalogue.params import ParamError
@@ -25,16 +26,9 @@ class NotComputable(Exception):  # noqa: N818 - it is an answer, not an error
         self.missing = missing
 
 
-def missing_words(missing: list[str]) -> str:
-    """What is missing, in a sentence."""
-    tables = [name for name in missing if "." not in name]
-    fields = [name for name in missing if "." in name]
-    words = []
-    if tables:
-        words.append(f"{' and '.join(tables)} {'was' if len(tables) == 1 else 'were'} never loaded")
-    if fields:
-        words.append(f"no source fills {' and '.join(fields)}")
-    return "; ".join(words)
+def _argument(param: str) -> str:
+    """The name of a parameter in the text of a function, where words of the language end in an underscore."""
+    return f"{param}_" if keyword.iskeyword(param) else param
 
 
 class Resolver:
@@ -48,14 +42,7 @@ class Resolver:
 
     def missing(self, needs: tuple[str, ...]) -> list[str]:
         """Which of the needed `entity.field`s no source fills."""
-        found: list[str] = []
-        for need in needs:
-            entity, _, name = need.partition(".")
-            if not self.context.warehouse.loaded(entity):
-                found.append(entity)
-            elif name and name not in self.context.warehouse.fields(entity):
-                found.append(need)
-        return list(dict.fromkeys(found))
+        return self.context.missing(needs)
 
     def measure(self, metric: Metric, params: Mapping[str, Any], scope: Scope) -> Measure:
         """The measure of a metric; Unknown, with the reason, where something needed was never loaded.
@@ -70,8 +57,7 @@ class Resolver:
             wanted = ", ".join(f"{param.name} ({param.describe()})" for param in lacking)
             raise ParamError(f"{metric.name} needs {wanted}")
         parts = [self._part(name, known, scope) for name in metric.reads]
-        own = {name: known[name] for name in metric.own_params}
-        own = {f"{name}_" if name in ("from",) else name: value for name, value in own.items()}
+        own = {_argument(name): known[name] for name in metric.own_params}
         measure = metric.function(*parts, **own)
         if not isinstance(measure, Measure):
             raise TypeError(f"{metric.name} returned {type(measure).__name__}, not a Measure")
@@ -135,7 +121,7 @@ class Resolver:
                 parts.append(self._entity(name, optional=name in definition.optional))
             else:
                 parts.append(self.table(self.facts(name, params, facts.scope)))
-        own = {name: params[name] for name in definition.own_params}
+        own = {_argument(name): params[name] for name in definition.own_params}
         table = definition.function(*parts, **own)
         return self.context.warehouse.keep(facts.name, table) if definition.kept else table
 
