@@ -94,7 +94,9 @@ def parse(text: str) -> exp.Expression:
         elif kind not in _NODES:
             raise ExpressionError(f"`{node.sql(dialect='duckdb')}` is not allowed in a mapping ({kind})")
         elif isinstance(node, exp.Cast) and _type(node) not in _TYPES and _type(node) not in _TEXT_TYPES:
-            raise ExpressionError(f"cast to {node.args['to'].sql()} is not allowed; use date, timestamp, decimal or varchar")
+            raise ExpressionError(
+                f"cast to {node.args['to'].sql()} is not allowed; use date, timestamp, decimal or varchar"
+            )
     return tree
 
 
@@ -123,7 +125,9 @@ def _compiled(node: exp.Expression, cell_of: CellOf) -> exp.Expression:
         kind: CellKind = _TYPES[_type(node)]  # type: ignore[assignment] # the table holds these words only
         cell = _cell(node.this, kind, cell_of)
         return cell if kind in {"day", "instant"} else exp.TryCast(this=cell, to=node.args["to"].copy())
-    numeric = isinstance(node, exp.Add | exp.Sub | exp.Mul | exp.Div | exp.Mod | exp.Neg | exp.Abs | exp.Round | exp.Floor | exp.Ceil)
+    numeric = isinstance(
+        node, exp.Add | exp.Sub | exp.Mul | exp.Div | exp.Mod | exp.Neg | exp.Abs | exp.Round | exp.Floor | exp.Ceil
+    )
     compared = isinstance(node, exp.EQ | exp.NEQ | exp.GT | exp.GTE | exp.LT | exp.LTE | exp.Between) and any(
         isinstance(part, exp.Literal) and not part.is_string for part in node.iter_expressions()
     )
@@ -131,7 +135,9 @@ def _compiled(node: exp.Expression, cell_of: CellOf) -> exp.Expression:
     if numeric and any(isinstance(part, exp.Interval) for part in node.iter_expressions()):
         kind_inside = "text"
         if any(isinstance(part, exp.Column) for part in node.iter_expressions()):
-            raise ExpressionError(f"`{node.sql(dialect='duckdb')}`: write as_day(column) or as_instant(column) to add an interval")
+            raise ExpressionError(
+                f"`{node.sql(dialect='duckdb')}`: write as_day(column) or as_instant(column) to add an interval"
+            )
     new = node.copy()
     for key, value in node.args.items():
         if isinstance(value, exp.Expression):
@@ -141,7 +147,9 @@ def _compiled(node: exp.Expression, cell_of: CellOf) -> exp.Expression:
             inside = "number" if compared else "text"
             new.set(key, [_child(v, cell_of, inside) if isinstance(v, exp.Expression) else v for v in value])
     if isinstance(node, exp.Mul | exp.Div):
-        return exp.Anonymous(this="num_mul" if isinstance(node, exp.Mul) else "num_div", expressions=[new.this, new.expression])
+        return exp.Anonymous(
+            this="num_mul" if isinstance(node, exp.Mul) else "num_div", expressions=[new.this, new.expression]
+        )
     if isinstance(new, exp.Cast):
         return exp.TryCast(this=new.this, to=new.args["to"])
     return new

@@ -46,31 +46,31 @@ class FileInput(_Model):
     """Files of one kind; anything not said is detected, and what could be read two ways is asked about."""
 
     path: Words = Field(description="A path or glob below the project folder, or a list of them.")
-    sheet: str | None = Field(None, description="The sheet of a workbook.")
-    header_row: int | None = Field(None, ge=1, description="The row with the names of the columns.")
-    encoding: str | None = Field(None, description="Such as utf-8, windows-1252 or utf-16.")
-    separator: str | None = Field(None, description="The character between fields; `tab` for a tab.")
-    decimal: Literal[".", ","] | None = Field(None, description="The decimal mark of its numbers.")
-    date_format: str | None = Field(None, description="How its days are written, as in %d/%m/%Y.")
-    time_zone: str | None = Field(None, description="The zone of times that stand without one, such as Europe/Berlin.")
-    null_words: list[str] = Field([], description="Words that mean empty, beside the usual ones.")
-    records: str | None = Field(None, description="The key that holds the list of records in a JSON file.")
-    each: str | None = Field(None, description="A list inside each record that becomes one row per item, named `item`.")
-    max_unpacked_mb: int = Field(200, ge=1, description="The most that a packed file may unpack to.")
+    sheet: str | None = Field(default=None, description="The sheet of a workbook.")
+    header_row: int | None = Field(default=None, ge=1, description="The row with the names of the columns.")
+    encoding: str | None = Field(default=None, description="Such as utf-8, windows-1252 or utf-16.")
+    separator: str | None = Field(default=None, description="The character between fields; `tab` for a tab.")
+    decimal: Literal[".", ","] | None = Field(default=None, description="The decimal mark of its numbers.")
+    date_format: str | None = Field(default=None, description="How its days are written, as in %d/%m/%Y.")
+    time_zone: str | None = Field(default=None, description="The zone of times that stand without one, such as Europe/Berlin.")
+    null_words: list[str] = Field(default=[], description="Words that mean empty, beside the usual ones.")
+    records: str | None = Field(default=None, description="The key that holds the list of records in a JSON file.")
+    each: str | None = Field(default=None, description="A list inside each record that becomes one row per item, named `item`.")
+    max_unpacked_mb: int = Field(default=200, ge=1, description="The most that a packed file may unpack to.")
 
 
 class TableInput(_Model):
     """A table that already stands in a DuckDB file or in Parquet."""
 
-    database: str | None = Field(None, description="Path of a DuckDB file.")
-    schema_: str = Field("main", alias="schema", description="The schema in the database.")
-    table: str | None = Field(None, description="The table or view in the database.")
-    parquet: Words | None = Field(None, description="A Parquet file, a folder of them, or a glob.")
-    time_zone: str | None = Field(None, description="The zone of timestamps that stand without one.")
-    decimal: Literal[".", ","] | None = Field(None, description="The decimal mark of numbers kept as text.")
-    date_format: str | None = Field(None, description="How days kept as text are written.")
-    null_words: list[str] = Field([], description="Words that mean empty, beside the usual ones.")
-    each: str | None = Field(None, description="A JSON list in each row that becomes one row per item, named `item`.")
+    database: str | None = Field(default=None, description="Path of a DuckDB file.")
+    schema_: str = Field(default="main", alias="schema", description="The schema in the database.")
+    table: str | None = Field(default=None, description="The table or view in the database.")
+    parquet: Words | None = Field(default=None, description="A Parquet file, a folder of them, or a glob.")
+    time_zone: str | None = Field(default=None, description="The zone of timestamps that stand without one.")
+    decimal: Literal[".", ","] | None = Field(default=None, description="The decimal mark of numbers kept as text.")
+    date_format: str | None = Field(default=None, description="How days kept as text are written.")
+    null_words: list[str] = Field(default=[], description="Words that mean empty, beside the usual ones.")
+    each: str | None = Field(default=None, description="A JSON list in each row that becomes one row per item, named `item`.")
 
 
 class Join(_Model):
@@ -83,43 +83,49 @@ class Join(_Model):
 class FieldSpec(_Model):
     """Where the value of a field comes from: one of column, value or sql."""
 
-    column: str | None = Field(None, description="A column, as the header names it.")
-    value: str | None = Field(None, description="The same value for every row.")
-    sql: str | None = Field(None, description="An SQL expression over the row.")
-    unit: Words = Field([], description="What the column is in, where the field is in something else.")
-    format: str | None = Field(None, description="How a day or time is written, as in %d/%m/%Y %H:%M.")
-    time_zone: str | None = Field(None, description="The zone of times that stand without one.")
-    decimal: Literal[".", ","] | None = Field(None, description="The decimal mark.")
-    map: dict[str, str | None] | None = Field(None, description="Value found: value to load.")
-    otherwise: str | None = Field(None, description="What to load for a value that `map` does not name; `null` for empty.")
-    null_words: list[str] = Field([], description="Words that mean empty in this column.")
-    default: str | None = Field(None, description="What to load where the column is empty.")
+    column: str | None = Field(default=None, description="A column, as the header names it.")
+    value: str | None = Field(default=None, description="The same value for every row.")
+    sql: str | None = Field(default=None, description="An SQL expression over the row.")
+    unit: Words = Field(default=[], description="What the column is in, where the field is in something else.")
+    format: str | None = Field(default=None, description="How a day or time is written, as in %d/%m/%Y %H:%M.")
+    time_zone: str | None = Field(default=None, description="The zone of times that stand without one.")
+    decimal: Literal[".", ","] | None = Field(default=None, description="The decimal mark.")
+    map: dict[str, str | None] | None = Field(default=None, description="Value found: value to load.")
+    otherwise: str | None = Field(
+        default=None, description="What to load for a value that `map` does not name; `null` for empty."
+    )
+    null_words: list[str] = Field(default=[], description="Words that mean empty in this column.")
+    default: str | None = Field(default=None, description="What to load where the column is empty.")
 
 
 class Block(_Model):
     """One way to fill an entity."""
 
-    from_: Words | None = Field(None, alias="from", description="The input, or several with the same columns.")
-    join: list[Join] = Field([], description="Lookups in other inputs.")
-    where: str | None = Field(None, description="Only rows for which this SQL expression is true.")
+    from_: Words | None = Field(default=None, alias="from", description="The input, or several with the same columns.")
+    join: list[Join] = Field(default=[], description="Lookups in other inputs.")
+    where: str | None = Field(default=None, description="Only rows for which this SQL expression is true.")
     fields: dict[str, Annotated[FieldSpec, BeforeValidator(_as_column)]] | None = Field(
-        None, description="Field: column. Left out: every column that has the name of a field."
+        default=None, description="Field: column. Left out: every column that has the name of a field."
     )
-    newest_by: str | None = Field(None, description="Where a key repeats, keep the row with the greatest value of this field or column.")
+    newest_by: str | None = Field(
+        default=None, description="Where a key repeats, keep the row with the greatest value of this field or column."
+    )
 
 
 class SourceFile(_Model):
     """One source: its inputs and the entities they fill."""
 
     source: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="Name of the source: small letters, digits, _.")
-    master: bool = Field(False, description="Its keys are used as they are where several sources fill one entity.")
+    master: bool = Field(default=False, description="Its keys are used as they are where several sources fill one entity.")
     absent_columns: Literal["error", "gap"] = Field(
-        "error", description="A mapped column that is not there: refuse the source, or note a gap in the data."
+        default="error", description="A mapped column that is not there: refuse the source, or note a gap in the data."
     )
-    time_zone: str | None = Field(None, description="The zone of times that stand without one, for all inputs.")
-    files: dict[str, Annotated[FileInput, BeforeValidator(_as_path)]] = Field({}, description="Named files.")
-    tables: dict[str, TableInput] = Field({}, description="Named tables.")
-    entities: dict[str, Annotated[list[Block], BeforeValidator(_as_list)]] = Field(description="Entity: how it is filled.")
+    time_zone: str | None = Field(default=None, description="The zone of times that stand without one, for all inputs.")
+    files: dict[str, Annotated[FileInput, BeforeValidator(_as_path)]] = Field(default={}, description="Named files.")
+    tables: dict[str, TableInput] = Field(default={}, description="Named tables.")
+    entities: dict[str, Annotated[list[Block], BeforeValidator(_as_list)]] = Field(
+        description="Entity: how it is filled."
+    )
 
 
 class Mapping:
@@ -151,7 +157,17 @@ def read_mapping(path: Path, name: str) -> Mapping | None:
     if not text.data:
         return None
     if not isinstance(text.data, dict):
-        raise RefusedError([Problem(name, "not_a_mapping", "the file should hold keys such as `source:`", "See `docs/reference/mapping.md`.", row=1)])
+        raise RefusedError(
+            [
+                Problem(
+                    name,
+                    "not_a_mapping",
+                    "the file should hold keys such as `source:`",
+                    "See `docs/reference/mapping.md`.",
+                    row=1,
+                )
+            ]
+        )
     try:
         source = SourceFile.model_validate(text.data)
     except ValidationError as error:
@@ -211,7 +227,13 @@ def _told(text: YamlText, error: Any) -> Problem:
     value = error.get("input")
     shown = value if isinstance(value, str) else None
     return Problem(
-        text.name, "wrong_value", f"`{key}`: {error['msg'][0].lower()}{error['msg'][1:]}", "Correct the value.", row=line, column=key, value=shown
+        text.name,
+        "wrong_value",
+        f"`{key}`: {error['msg'][0].lower()}{error['msg'][1:]}",
+        "Correct the value.",
+        row=line,
+        column=key,
+        value=shown,
     )
 
 
@@ -240,7 +262,9 @@ def _unknown(mapping: Mapping, line: int, what: str, word: str, known: Iterable[
     names = list(known)
     near = nearest(word, names)
     fix = f"Did you mean `{near}`?" if near else f"There are: {', '.join(names)}."
-    return Problem(mapping.file, f"unknown_{what}", f"there is no {what} `{word}`", fix, row=line, column=word, value=word)
+    return Problem(
+        mapping.file, f"unknown_{what}", f"there is no {what} `{word}`", fix, row=line, column=word, value=word
+    )
 
 
 def _checked(mapping: Mapping, text: YamlText) -> Iterable[Problem]:
@@ -248,11 +272,24 @@ def _checked(mapping: Mapping, text: YamlText) -> Iterable[Problem]:
     source = mapping.source
     inputs = [*source.files, *source.tables]
     for name in source.tables.keys() & source.files.keys():
-        yield Problem(mapping.file, "repeated_input", f"`{name}` is both a file and a table", "Rename one.", row=mapping.line("tables", name))
+        yield Problem(
+            mapping.file,
+            "repeated_input",
+            f"`{name}` is both a file and a table",
+            "Rename one.",
+            row=mapping.line("tables", name),
+        )
     for name, table in source.tables.items():
         if bool(table.database) == bool(table.parquet) or bool(table.database) != bool(table.table):
             fix = "Give `database:` with `table:`, or `parquet:`."
-            yield Problem(mapping.file, "table_place", f"the table `{name}` has no clear place", fix, row=mapping.line("tables", name), column=name)
+            yield Problem(
+                mapping.file,
+                "table_place",
+                f"the table `{name}` has no clear place",
+                fix,
+                row=mapping.line("tables", name),
+                column=name,
+            )
     zones = [(("time_zone",), source.time_zone)]
     zones += [(("files", name, "time_zone"), item.time_zone) for name, item in source.files.items()]
     zones += [(("tables", name, "time_zone"), item.time_zone) for name, item in source.tables.items()]
@@ -276,13 +313,26 @@ def _zone(mapping: Mapping, line: int, zone: str | None) -> Iterable[Problem]:
         ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         yield Problem(
-            mapping.file, "time_zone", f"there is no time zone `{zone}`", "Use a name such as Europe/Berlin or UTC.", row=line, column="time_zone", value=zone
+            mapping.file,
+            "time_zone",
+            f"there is no time zone `{zone}`",
+            "Use a name such as Europe/Berlin or UTC.",
+            row=line,
+            column="time_zone",
+            value=zone,
         )
 
 
 def _block(mapping: Mapping, place: YamlPath, entity: Entity, block: Block, inputs: list[str]) -> Iterable[Problem]:
     if block.from_ is None and len(inputs) != 1:
-        yield Problem(mapping.file, "no_input", f"{entity.name} does not say which input it is filled from", "Add `from:`.", row=mapping.line(*place), column="from")
+        yield Problem(
+            mapping.file,
+            "no_input",
+            f"{entity.name} does not say which input it is filled from",
+            "Add `from:`.",
+            row=mapping.line(*place),
+            column="from",
+        )
     for name in block.from_ or []:
         if name not in inputs:
             yield _unknown(mapping, mapping.line(*place, "from"), "input", name, inputs)
@@ -291,7 +341,14 @@ def _block(mapping: Mapping, place: YamlPath, entity: Entity, block: Block, inpu
         if join.with_ not in inputs:
             yield _unknown(mapping, line, "input", join.with_, inputs)
         if not join.on:
-            yield Problem(mapping.file, "empty_join", "the lookup names no columns", "Write `on: {column: column}`.", row=line, column="on")
+            yield Problem(
+                mapping.file,
+                "empty_join",
+                "the lookup names no columns",
+                "Write `on: {column: column}`.",
+                row=line,
+                column="on",
+            )
     if block.where is not None:
         yield from _expression(mapping, mapping.line(*place, "where"), "where", block.where)
     for name, spec in (block.fields or {}).items():
@@ -312,7 +369,15 @@ def _field(mapping: Mapping, line: int, field: EntityField, spec: FieldSpec) -> 
             known = allowed_for(field)
             near = nearest(unit, known)
             hint = f"Did you mean `{near}`?" if near else f"For {field.name} there are: {', '.join(known) or 'none'}."
-            yield Problem(mapping.file, "unknown_unit", f"{field.name} has no unit `{unit}`", hint, row=line, column="unit", value=unit)
+            yield Problem(
+                mapping.file,
+                "unknown_unit",
+                f"{field.name} has no unit `{unit}`",
+                hint,
+                row=line,
+                column="unit",
+                value=unit,
+            )
     yield from _zone(mapping, line, spec.time_zone)
     if spec.sql is not None:
         yield from _expression(mapping, line, field.name, spec.sql)
@@ -322,11 +387,21 @@ def _field(mapping: Mapping, line: int, field: EntityField, spec: FieldSpec) -> 
             near = nearest(str(word), field.allowed)
             hint = f"Did you mean `{near}`? " if near else ""
             fix = f"{hint}{field.name} may be: {', '.join(field.allowed)}."
-            yield Problem(mapping.file, "not_allowed", f"{field.name} cannot be `{word}`", fix, row=line, column=field.name, value=word)
+            yield Problem(
+                mapping.file,
+                "not_allowed",
+                f"{field.name} cannot be `{word}`",
+                fix,
+                row=line,
+                column=field.name,
+                value=word,
+            )
 
 
 def _expression(mapping: Mapping, line: int, key: str, text: str) -> Iterable[Problem]:
     try:
         parse(text)
     except ExpressionError as error:
-        yield Problem(mapping.file, "expression", f"`{key}`: {error}", "Correct the expression.", row=line, column=key, value=text)
+        yield Problem(
+            mapping.file, "expression", f"`{key}`: {error}", "Correct the expression.", row=line, column=key, value=text
+        )

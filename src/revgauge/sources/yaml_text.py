@@ -19,7 +19,9 @@ from revgauge.sources.problems import Problem, RefusedError, refuse
 
 YamlPath = tuple[str | int, ...]
 
-_PLAIN_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "map", "seq", "timestamp")}
+_PLAIN_TAGS = {
+    f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null", "map", "seq", "timestamp")
+}
 _MAX_NODES = 100_000
 _SECRET_KEY = re.compile(r"(^|_)(api_?key|token|password|passwd|secret|credentials?)$", re.IGNORECASE)
 _SECRET_VALUE = re.compile(r"(sk|rk|pk)_(live|test)_\w+|xox[bp]-\w+|://[^/\s:@]+:[^@\s]+@")
@@ -54,7 +56,9 @@ def read_yaml(path: Path, name: str) -> YamlText:
     except YAMLError as error:
         raise refuse(name, "not_yaml", f"the file is not YAML ({str(error).splitlines()[0]})", "Correct it.") from error
     if root is None:
-        notice = Problem(name, "defines_nothing", "the file holds nothing but comments, so it defines nothing", "", severity="notice")
+        notice = Problem(
+            name, "defines_nothing", "the file holds nothing but comments, so it defines nothing", "", severity="notice"
+        )
         return YamlText(name, {}, {(): 1}, (notice,))
     walk = _Walk(name)
     data = walk.value(root, ())
@@ -71,7 +75,9 @@ def _syntax(name: str, text: str, error: MarkedYAMLError) -> RefusedError:
     line = text.splitlines()[row - 1] if row <= len(text.splitlines()) else ""
     if "\t" in line[: len(line) - len(line.lstrip())]:
         return refuse(name, "tab", "the line is indented with a tab", "Use spaces.", row=row)
-    return refuse(name, "not_yaml", f"the file is not YAML: {error.problem or error.context}", "Correct the line.", row=row)
+    return refuse(
+        name, "not_yaml", f"the file is not YAML: {error.problem or error.context}", "Correct the line.", row=row
+    )
 
 
 class _Walk:
@@ -98,7 +104,13 @@ class _Walk:
             key = str(path[-1]) if path else None
             self.unsafe.append(
                 Problem(
-                    self.name, "tag", f"the tag {shown} is not allowed", "Remove it; files hold data only.", row=line, column=key, value=shown
+                    self.name,
+                    "tag",
+                    f"the tag {shown} is not allowed",
+                    "Remove it; files hold data only.",
+                    row=line,
+                    column=key,
+                    value=shown,
                 )
             )
             return None
@@ -114,7 +126,9 @@ class _Walk:
         for key_node, value_node in node.value:
             line = key_node.start_mark.line + 1
             if not isinstance(key_node, ScalarNode):
-                self.problems.append(Problem(self.name, "not_a_key", "a key must be one word", "Correct the line.", row=line))
+                self.problems.append(
+                    Problem(self.name, "not_a_key", "a key must be one word", "Correct the line.", row=line)
+                )
                 continue
             key = str(key_node.value)
             if key in found:

@@ -108,7 +108,9 @@ def _batches(
         delimiter=separator, newlines_in_values=True, ignore_empty_lines=False, invalid_row_handler=keep_invalid
     )
     convert = pyarrow.csv.ConvertOptions(
-        column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=False, include_columns=columns[: len(names)]
+        column_types=dict.fromkeys(columns, pa.string()),
+        strings_can_be_null=False,
+        include_columns=columns[: len(names)],
     )
     following = header_row + 1
     seen = 0

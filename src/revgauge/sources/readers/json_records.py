@@ -175,7 +175,9 @@ def _array(file: TextFile, text: io.TextIOWrapper, head: str) -> Iterator[tuple[
         yield number, record
 
 
-def _inside_object(file: TextFile, text: io.TextIOWrapper, head: str, options: ReadOptions) -> Iterator[tuple[int, Any]]:
+def _inside_object(
+    file: TextFile, text: io.TextIOWrapper, head: str, options: ReadOptions
+) -> Iterator[tuple[int, Any]]:
     content = head + text.read(_WHOLE_FILE)
     if text.read(1):
         raise refuse(

@@ -71,11 +71,17 @@ def examine(path: Path, name: str, options: ReadOptions) -> TextFile:
                     )
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise refuse(
-            name, "damaged", "the packed file is damaged or cut short", "Copy or export it again; the transfer was probably interrupted."
+            name,
+            "damaged",
+            "the packed file is damaged or cut short",
+            "Copy or export it again; the transfer was probably interrupted.",
         ) from error
     if scan.size == 0:
         raise refuse(
-            name, "empty_file", "the file has no bytes at all", "Export it again; the export probably failed or was still running."
+            name,
+            "empty_file",
+            "the file has no bytes at all",
+            "Export it again; the export probably failed or was still running.",
         )
     encoding, notices = _encoding(path, name, packed, scan, options)
     return TextFile(
@@ -121,13 +127,18 @@ class _Scan:
         self.size += len(chunk)
 
 
-def _encoding(path: Path, name: str, packed: bool, scan: _Scan, options: ReadOptions) -> tuple[str, tuple[Problem, ...]]:  # noqa: FBT001 - private
+def _encoding(
+    path: Path, name: str, packed: bool, scan: _Scan, options: ReadOptions
+) -> tuple[str, tuple[Problem, ...]]:  # noqa: FBT001 - private
     if options.encoding:
         try:
             return codecs.lookup(options.encoding).name, ()
         except LookupError as error:
             raise refuse(
-                name, "unknown_encoding", f"there is no encoding `{options.encoding}`", "Use a name such as utf-8, windows-1252 or utf-16."
+                name,
+                "unknown_encoding",
+                f"there is no encoding `{options.encoding}`",
+                "Use a name such as utf-8, windows-1252 or utf-16.",
             ) from error
     if scan.head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16", ()

@@ -57,7 +57,11 @@ def read_workbook(path: Path, name: str, options: ReadOptions) -> RawTable:
     header_row = options.header_row or _header_row(name, title, rows, xml)
     if header_row > len(rows):
         raise refuse(
-            name, "no_header", f"there is no row {header_row} in sheet {title}", "Correct `header_row:` for this input.", sheet=title
+            name,
+            "no_header",
+            f"there is no row {header_row} in sheet {title}",
+            "Correct `header_row:` for this input.",
+            sheet=title,
         )
     header = [_text(cell) for cell in rows[header_row - 1]]
     names = header_names(header)
@@ -69,7 +73,12 @@ def read_workbook(path: Path, name: str, options: ReadOptions) -> RawTable:
 
 
 def _damaged(name: str) -> RefusedError:
-    return refuse(name, "damaged", "the workbook is damaged or cut short", "Copy or export it again, or save it anew in the spreadsheet.")
+    return refuse(
+        name,
+        "damaged",
+        "the workbook is damaged or cut short",
+        "Copy or export it again, or save it anew in the spreadsheet.",
+    )
 
 
 def _check_kind(path: Path, name: str) -> None:
@@ -94,7 +103,9 @@ def _check_kind(path: Path, name: str) -> None:
             "this is a workbook in the old .xls format, or one with a password",
             "Open it in a spreadsheet and save it as XLSX without a password.",
         )
-    raise refuse(name, "not_a_workbook", "this is not a workbook", "Export as XLSX or CSV, or give the file its right name.")
+    raise refuse(
+        name, "not_a_workbook", "this is not a workbook", "Export as XLSX or CSV, or give the file its right name."
+    )
 
 
 def _check_archive(path: Path, name: str, options: ReadOptions) -> None:
@@ -171,7 +182,11 @@ def _sheet_xml(path: Path, name: str, title: str) -> bytes:
 def _parse(xml: bytes, name: str) -> ET.Element:
     if b"<!DOCTYPE" in xml or b"<!ENTITY" in xml:
         raise refuse(
-            name, "unsafe_xml", "the workbook declares its own XML entities", "It was not read. Save it anew in a spreadsheet.", unsafe=True
+            name,
+            "unsafe_xml",
+            "the workbook declares its own XML entities",
+            "It was not read. Save it anew in a spreadsheet.",
+            unsafe=True,
         )
     return ET.fromstring(xml)  # noqa: S314 - entities were refused above, sizes before
 
@@ -209,7 +224,12 @@ def _marks(xml: bytes) -> dict[tuple[int, int], str]:
         if b't="e"' in attributes:
             shown = value[1].decode() if value else "#ERROR"
             marks[key] = f"{MARK}error|{cell}|{shown}"
-        elif formula is not None and (value is None or not value[1]) and b"<is>" not in inside and b't="str"' not in attributes:
+        elif (
+            formula is not None
+            and (value is None or not value[1])
+            and b"<is>" not in inside
+            and b't="str"' not in attributes
+        ):
             marks[key] = f"{MARK}formula|{cell}|={formula[1].decode()}"
     return marks
 
