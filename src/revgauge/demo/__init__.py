@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from revgauge.demo import faults, mappings
+from revgauge.demo import faults, mappings, readme
 from revgauge.demo.company import invent
-from revgauge.demo.exports import exports, records, render, save
+from revgauge.demo.exports import Lines, exports, records, render, save
 
 __all__ = ["create"]
 
@@ -20,6 +20,7 @@ def create(folder: Path, *, seed: int = 2025) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     world = invent(seed)
     chance = world.chance("faults")
+    late: Lines = []
     for export in exports():
         lines = render(world, export)
         if export.entity == "payments":
@@ -31,3 +32,5 @@ def create(folder: Path, *, seed: int = 2025) -> None:
     for record in records():
         save(folder, record, render(world, record))
     mappings.write(folder)
+    told = readme.text(world, seed=seed, late_payments=len(late))
+    (folder / "README.md").write_text(told, encoding="utf-8", newline="\n")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
+
 from revgauge.demo import territories, usage
 from revgauge.demo.campaigns import Campaigns
 from revgauge.demo.deals import Deals
@@ -36,4 +38,6 @@ def invent(seed: int) -> World:
     Programme(world, staff, support).carry_out()
     Records(world, staff).write()
     territories.double(world)
+    for entity, moment in (("invoices", "issued_on"), ("payments", "paid_at"), ("activities", "occurred_at")):
+        world.tables[entity].sort(key=itemgetter(moment))
     return world

@@ -163,9 +163,9 @@ TOOL_EXPORTS = (
         "tickets",
         _columns(
             "Id=ticket_id|Organization external id=account_id|Created at=opened_at|"
-            "Initially replied at=first_response_at|Initially solved at=first_resolved_at|Solved at=resolved_at|Assignee external id=agent_id|"
-            "Priority=priority|Via=channel|Ticket Category [list]=category|Replies=messages|Reopens=reopens|"
-            "Merged into=merged_into",
+            "Initially replied at=first_response_at|Initially solved at=first_resolved_at|Solved at=resolved_at|"
+            "Assignee external id=agent_id|Priority=priority|Via=channel|Ticket Category [list]=category|"
+            "Replies=messages|Reopens=reopens|Merged into=merged_into",
             "utc",
         ),
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from revgauge.demo.clock import NOW
+from revgauge.demo.clock import NOW, START
 from revgauge.demo.exports import Column, Export, exports
 
 _SETTINGS = f"""\
@@ -14,6 +14,8 @@ reporting_currency: USD
 time_zone: America/New_York
 fiscal_year_start: 1
 as_of: {NOW.isoformat()}
+build:
+  first_day: {START.isoformat()}
 """
 
 _ABOUT = {

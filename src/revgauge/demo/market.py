@@ -46,7 +46,7 @@ class Segment:
 SEGMENTS = {
     segment.name: segment
     for segment in (
-        Segment("SMB", "Starter", (4, 9, 26), (8, 40, 120), 0.33, 0.19, {"USD": 3_200, "GBP": 2_600, "EUR": 2_900}),
+        Segment("SMB", "Starter", (9, 18, 55), (8, 40, 120), 0.33, 0.19, {"USD": 3_200, "GBP": 2_600, "EUR": 2_900}),
         Segment(
             "Mid-Market",
             "Growth",

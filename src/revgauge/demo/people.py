@@ -175,8 +175,8 @@ _MANAGERS = (
 )
 
 _SALES = (
-    _post("sales/SMB North America/Account executive/doer", 68_000, "USD", "2021-10-04", "2023-09-04"),
-    _post("sales/SMB EMEA/Account executive/doer", 46_000, "GBP", "2022-04-04", "2024-02-05"),
+    _post("sales/SMB North America/Account executive/doer", 68_000, "USD", "2021-10-04", "2024-09-02"),
+    _post("sales/SMB EMEA/Account executive/doer", 46_000, "GBP", "2022-04-04"),
     _post(
         "sales/Mid-Market North America/Account executive/doer",
         92_000,

@@ -113,7 +113,7 @@ class Records:
             scheduled_on=scheduled_on,
             held_at=held_at if past(held_at) and chance.happens(odds) else None,
             chair_id=self._id(chair),
-            notes=None,
+            notes="Scorecard, causes, decisions." if cadence == "quarterly" else None,
         )
 
     def _decide(self) -> None:

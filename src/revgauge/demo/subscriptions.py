@@ -150,7 +150,7 @@ class Subscriptions:
         )
         deal = self._deals.run(offer, ready.moment)
         lead["converted_at"], lead["opportunity_id"] = ready.moment, deal["opportunity_id"]
-        if deal["is_won"] and account["account_id"] not in self.customers:
+        if deal["is_won"]:
             customer = self._welcome(account, segment, deal["closed_at"].date(), ready.contact)
             self._sign(customer, segment, deal["closed_at"], deal, (seats, unit, term))
 
@@ -265,7 +265,7 @@ class Subscriptions:
         monthly = more * agreement.unit
         is_won = chance.happens(0.62)
         deal = self._pursue(agreement, "expansion", monthly * left, effect, is_won=is_won)
-        if deal is None or not deal["is_won"] or effect > NOW:
+        if deal is None or not deal["is_won"]:
             return
         contract = self._contract(agreement.row, deal["closed_at"], (effect, end), monthly * left, deal)
         agreement.amendments.append(contract)
@@ -281,7 +281,7 @@ class Subscriptions:
         unit = agreement.unit * 3 // 10 if product == FORECAST else agreement.unit * agreement.seats * 12 // 100
         is_won = chance.happens(0.6)
         deal = self._pursue(agreement, "cross_sell", seats * unit * 12, effect, is_won=is_won)
-        if deal is None or not deal["is_won"] or effect > NOW:
+        if deal is None or not deal["is_won"]:
             return
         agreement.add_ons.add(product)
         account = agreement.customer.account
@@ -433,6 +433,8 @@ class Subscriptions:
         chance, account = self._chance, customer.account
         start = signed_on.replace(day=min(signed_on.day, 28))
         start = start if start >= signed_on else add_months(start, 1)
+        if start > NOW:
+            return
         seats = int(chance.between(2, 5, 16))
         unit = list_price("SMB", CURRENCY[account["region"]], start)
         row = self._subscription(account, CORE, "Starter", start, 1, auto_renew=True)

@@ -161,7 +161,7 @@ class Support:
     def _ask_about(self, customer: Customer, ticket: Row, slowness: float) -> None:
         sent_at = ticket["resolved_at"] + timedelta(minutes=20)
         if past(sent_at):
-            score = 0.95 * customer.health + 0.55 - 0.3 * slowness + 0.35 * (self._chance.share() - 0.4)
+            score = 0.95 * customer.health + 0.43 - 0.17 * slowness + 0.35 * (self._chance.share() - 0.4)
             self._ask("csat", sent_at, (1, 5), score, 0.38, ticket_id=ticket["ticket_id"], **self._who(customer))
 
     def _onboard(self, customer: Customer, start: date) -> None:
