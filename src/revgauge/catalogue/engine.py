@@ -20,6 +20,7 @@ import duckdb
 import ibis
 import ibis.expr.datatypes as dt
 import pyarrow as pa
+import sqlglot as sg
 
 from revgauge.model.entities import ENTITIES
 from revgauge.model.fields import IBIS_TYPES
@@ -137,7 +138,12 @@ class Warehouse:
         """A small table of given values; `columns` are names and Ibis types."""
         schema = ibis.schema(dict(columns))
         listed = [dict(zip(columns, row, strict=True)) for row in rows]
-        return ibis.memtable(pa.Table.from_pylist(listed, schema=schema.to_pyarrow()), schema=schema)
+        arrow = pa.Table.from_pylist(listed, schema=schema.to_pyarrow())
+        name = f"given_{next(self._names)}"
+        self.connection.register(f"{name}_rows", arrow)
+        self.connection.execute(f"CREATE TEMP TABLE {name} AS SELECT * FROM {name}_rows")
+        self.connection.unregister(f"{name}_rows")
+        return self.backend.table(name, database=("temp", "main"))
 
     def keep(self, name: str, expression: ir.Table) -> ir.Table:
         """Compute the expression once and keep its rows under a name of their own."""
@@ -158,6 +164,36 @@ class Warehouse:
         self.journal.steps.append(
             Step(name, "query", self._sources(expression), time.perf_counter() - began, answer.num_rows)
         )
+        return answer
+
+    def grouped(
+        self,
+        table: ir.Table,
+        always: Sequence[str],
+        cuts: Sequence[Sequence[str]],
+        aggregates: Mapping[str, Any],
+        name: str = "query",
+    ) -> pa.Table:
+        """One pass over the rows, aggregated by the columns `always` and each set of columns in `cuts` in turn.
+
+        A row of the answer belongs to the cut whose columns are filled: cut columns must never be empty themselves.
+        Ibis knows no grouping sets, so its query by all columns at once is given them before it runs; every database
+        that is supported has them.
+        """
+        every = list(dict.fromkeys(column for cut in cuts for column in cut))
+        expression = table.group_by(*always, *every).aggregate(**aggregates)
+        if [set(cut) for cut in cuts] == [set(every)]:
+            return self.fetch(expression, name)
+        began = time.perf_counter()
+        query = sg.parse_one(self.backend.compile(expression), dialect=self.backend.dialect)
+        selected = {column.alias_or_name: column.unalias() for column in query.selects}
+        sets = [
+            sg.exp.Tuple(expressions=[selected[column].copy() for column in (*always, *cut)]) for cut in cuts
+        ]
+        query.set("group", sg.exp.Group(grouping_sets=[sg.exp.GroupingSets(expressions=sets)]))
+        answer = self.backend.raw_sql(query.sql(dialect=self.backend.dialect)).to_arrow_table()
+        seconds = time.perf_counter() - began
+        self.journal.steps.append(Step(name, "query", self._sources(expression), seconds, answer.num_rows))
         return answer
 
     def pairs(self, expression: ir.Table) -> list[tuple[Any, ...]]:

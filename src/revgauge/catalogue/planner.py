@@ -8,7 +8,9 @@ periods or grains. Distinct counts, quantiles and distributions cannot be added 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import functools
+import operator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import localcontext
@@ -16,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import ibis
 import numpy as np
+import pyarrow as pa
 
 from revgauge.catalogue.engine import day_literal
 from revgauge.catalogue.facts import UNKNOWN, Dimension, Facts, Scope
@@ -28,7 +31,6 @@ from revgauge.model.period import DAY, Period
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
-    import pyarrow as pa
 
 Key = tuple[str, ...]
 FEW = 6
@@ -89,21 +91,19 @@ class Planner:
         """Compute everything that was asked for and not yet computed."""
         groups: dict[tuple[Any, ...], list[Task]] = {}
         for key, task in self._tasks.items():
-            if key in self._answers:
-                continue
-            kind = Revaluation if isinstance(task.leaf, Revaluation) else Total if isinstance(task.leaf, Total) else Leaf
-            groups.setdefault((task.leaf.facts, task.leaf.at, kind, task.cut), []).append(task)
-        for (facts, at, kind, cut), tasks in groups.items():
+            if key not in self._answers:
+                groups.setdefault(_group(task), []).append(task)
+        for (facts, _, kind, only), tasks in groups.items():
             try:
-                table = self.prepared(facts, cut)
+                table = self.prepared(facts, _every(tasks, only))
             except NotComputable as problem:
                 for task in tasks:
                     self._answers[id(task.leaf), task.cut] = Answer([], missing=str(problem))
                 continue
             if kind is Leaf:
-                self._others(table, at, cut, tasks)
+                self._others(table, tasks)
             else:
-                self._totals(table, at, cut, tasks)
+                self._totals(table, tasks)
 
     def dimensions(self, facts: Facts) -> Mapping[str, Dimension]:
         """By what the facts can be cut."""
@@ -136,7 +136,7 @@ class Planner:
 
     # -- sums ---------------------------------------------------------------------------------------------------------
 
-    def _totals(self, table: ir.Table, at: str, cut: Cut, tasks: list[Task]) -> None:
+    def _totals(self, table: ir.Table, tasks: list[Task]) -> None:
         spans = {id(task): {task.leaf.days(period) for period in task.periods} for task in tasks}
         edges: set[date] = set()
         for task in tasks:
@@ -148,6 +148,11 @@ class Planner:
         by_currency = next((_total(task.leaf).currency for task in tasks if _total(task.leaf).currency), None)
         if isinstance(tasks[0].leaf, Revaluation):
             table = table.filter(table[str(by_currency)] != self.context.reporting_currency)
+        table = table.mutate(bucket=_bucket(table[tasks[0].leaf.at], ordered))
+        always = ["bucket"]
+        if by_currency:
+            table = table.mutate(in_currency=table[by_currency])
+            always.append("in_currency")
         aggregates: dict[str, Any] = {}
         named: dict[Any, str] = {}
         columns: dict[int, tuple[str, str | None]] = {}
@@ -158,15 +163,27 @@ class Planner:
             if leaf.gap is not None:
                 gap = _named(named, aggregates, _sum(table, leaf.gap, leaf.where))
             columns[id(task)] = (value, gap)
-        bucket = _bucket(table[at], ordered)
-        groups = {"bucket": bucket, **{name: table[f"cut_{name}"] for name in cut.dimensions}}
-        if by_currency:
-            groups["in_currency"] = table[by_currency]
-        expression = table.group_by(**groups).aggregate(**aggregates)
-        rows = self.context.warehouse.fetch(expression, tasks[0].leaf.facts.name)
-        sums = _Sums(rows, ordered, cut, by_currency is not None)
-        for task in tasks:
-            self._answers[id(task.leaf), task.cut] = self._from_sums(task, sums, spans[id(task)], columns[id(task)])
+        for cut, rows in self._by_cut(table, always, tasks, aggregates):
+            sums = _Sums(rows, ordered, cut, by_currency is not None)
+            for task in tasks:
+                if task.cut == cut:
+                    answer = self._from_sums(task, sums, spans[id(task)], columns[id(task)])
+                    self._answers[id(task.leaf), task.cut] = answer
+
+    def _by_cut(
+        self, table: ir.Table, always: list[str], tasks: list[Task], aggregates: dict[str, Any]
+    ) -> Iterator[tuple[Cut, pa.Table]]:
+        """One pass over the rows for all cuts of the tasks; then the rows of the answer for each cut."""
+        cuts = list(dict.fromkeys(task.cut for task in tasks))
+        sets = [[f"cut_{name}" for name in cut.dimensions] for cut in cuts]
+        rows = self.context.warehouse.grouped(table, always, sets, aggregates, tasks[0].leaf.facts.name)
+        every = {column for columns in sets for column in columns}
+        empty = {column: rows[column].is_null().to_numpy(zero_copy_only=False) for column in every}
+        for cut, columns in zip(cuts, sets, strict=True):
+            mine = np.ones(rows.num_rows, dtype=bool)
+            for column in every:
+                mine &= ~empty[column] if column in columns else empty[column]
+            yield cut, rows if len(cuts) == 1 else rows.filter(pa.array(mine))
 
     def _edges(self, days: Days) -> set[date]:
         edges = {days.first} if days.first is not None else set()
@@ -241,7 +258,7 @@ class Planner:
 
     # -- what cannot be added up --------------------------------------------------------------------------------------
 
-    def _others(self, table: ir.Table, at: str, cut: Cut, tasks: list[Task]) -> None:
+    def _others(self, table: ir.Table, tasks: list[Task]) -> None:
         curves = [task for task in tasks if isinstance(task.leaf, Curve)]
         plain = [task for task in tasks if not isinstance(task.leaf, Curve)]
         for batch in ([plain] if plain else []) + [[task] for task in curves]:
@@ -249,12 +266,16 @@ class Planner:
                 {task.leaf.days(period) for task in batch for period in task.periods},
                 key=lambda days: (days.first or date.min, days.last),
             )
-            placed = self._placed(table, at, spans)
-            groups = {"bucket": placed["bucket"], **{name: placed[f"cut_{name}"] for name in cut.dimensions}}
+            conditions = [task.leaf.where for task in batch]
+            limited = table
+            if all(condition is not None for condition in conditions):
+                found = [column_of(table, condition).fill_null(False) for condition in conditions]
+                limited = table.filter(functools.reduce(operator.or_, found))
+            placed = self._placed(limited, batch[0].leaf.at, spans)
             if isinstance(batch[0].leaf, Curve):
-                self._curve(placed, groups, cut, batch[0], spans)
+                self._curve(placed, batch[0], spans)
             else:
-                self._grouped(placed, groups, cut, batch, spans)
+                self._grouped(placed, batch, spans)
 
     def _placed(self, table: ir.Table, at: str, spans: Sequence[Days]) -> ir.Table:
         """The rows with the number of the span they fall into; in several, if spans overlap."""
@@ -271,9 +292,7 @@ class Planner:
         joined = table.inner_join(listed, [table[at] >= listed.span_first, table[at] <= listed.span_last])
         return joined.drop("span_first", "span_last")
 
-    def _grouped(
-        self, placed: ir.Table, groups: dict[str, Any], cut: Cut, tasks: list[Task], spans: Sequence[Days]
-    ) -> None:
+    def _grouped(self, placed: ir.Table, tasks: list[Task], spans: Sequence[Days]) -> None:
         aggregates: dict[str, Any] = {}
         named: dict[Any, str] = {}
         wanted: dict[int, dict[str, str]] = {}
@@ -282,43 +301,38 @@ class Planner:
                 part: _named(named, aggregates, expression)
                 for part, expression in _statistics(placed, task.leaf).items()
             }
-        rows = self.context.warehouse.fetch(
-            placed.group_by(**groups).aggregate(**aggregates), tasks[0].leaf.facts.name
-        )
-        keys, places = _keys(rows, cut)
-        buckets = rows["bucket"].to_numpy()
-        for task in tasks:
-            answer = Answer(keys)
-            for part, column in wanted[id(task)].items():
-                grid = np.full((len(spans), len(keys)), None, dtype=object)
-                grid[buckets, places] = rows[column].to_pylist()
-                target = answer.numbers if part == "value" else answer.extras.setdefault(part, {})
-                for number, days in enumerate(spans):
-                    target[days] = grid[number]
-            self._answers[id(task.leaf), task.cut] = answer
+        for cut, rows in self._by_cut(placed, ["bucket"], tasks, aggregates):
+            keys, places = _keys(rows, cut)
+            buckets = rows["bucket"].to_numpy()
+            for task in tasks:
+                if task.cut != cut:
+                    continue
+                answer = Answer(keys)
+                for part, column in wanted[id(task)].items():
+                    grid = np.full((len(spans), len(keys)), None, dtype=object)
+                    grid[buckets, places] = rows[column].to_pylist()
+                    target = answer.numbers if part == "value" else answer.extras.setdefault(part, {})
+                    for number, days in enumerate(spans):
+                        target[days] = grid[number]
+                self._answers[id(task.leaf), task.cut] = answer
 
-    def _curve(
-        self, placed: ir.Table, groups: dict[str, Any], cut: Cut, task: Task, spans: Sequence[Days]
-    ) -> None:
+    def _curve(self, placed: ir.Table, task: Task, spans: Sequence[Days]) -> None:
         leaf = task.leaf
         assert isinstance(leaf, Curve)  # noqa: S101 - the caller sorted the tasks by kind
-        if leaf.where is not None:
-            placed = placed.filter(leaf.where)
-            groups = {"bucket": placed["bucket"], **{name: placed[f"cut_{name}"] for name in cut.dimensions}}
-        grouped = placed.group_by(**groups, **{name: placed[name] for name in leaf.columns})
-        rows = self.context.warehouse.fetch(grouped.aggregate(cases=placed.count()), leaf.facts.name)
-        keys, places = _keys(rows, cut)
-        answer = Answer(keys)
-        columns = [np.array(rows[name].to_pylist(), dtype=object) for name in (*leaf.columns, "cases")]
-        buckets = rows["bucket"].to_numpy()
-        for number, days in enumerate(spans):
-            found: dict[Key, list[Any]] = {}
-            for place, key in enumerate(keys):
-                mine = (buckets == number) & (places == place)
-                if mine.any():
-                    found[key] = [column[mine] for column in columns]
-            answer.parts[days] = found
-        self._answers[id(leaf), task.cut] = answer
+        always = ["bucket", *leaf.columns]
+        for cut, rows in self._by_cut(placed, always, [task], {"cases": placed.count()}):
+            keys, places = _keys(rows, cut)
+            answer = Answer(keys)
+            columns = [np.array(rows[name].to_pylist(), dtype=object) for name in (*leaf.columns, "cases")]
+            buckets = rows["bucket"].to_numpy()
+            for number, days in enumerate(spans):
+                found: dict[Key, list[Any]] = {}
+                for place, key in enumerate(keys):
+                    mine = (buckets == number) & (places == place)
+                    if mine.any():
+                        found[key] = [column[mine] for column in columns]
+                answer.parts[days] = found
+            self._answers[id(leaf), task.cut] = answer
 
 
 class _Sums:
@@ -366,6 +380,18 @@ class _Sums:
                 np.add.at(grid, (buckets + 1, places), values)
                 self._running[column, currency] = np.add.accumulate(grid, axis=0)[:, : len(self.keys)]
         return self._running[column, currency]
+
+
+def _group(task: Task) -> tuple[Any, ...]:
+    """Tasks with the same answer to this are computed together: one pass over the rows for all of their cuts."""
+    leaf = task.leaf
+    kind = Revaluation if isinstance(leaf, Revaluation) else Total if isinstance(leaf, Total) else Leaf
+    return (leaf.facts, leaf.at, kind, task.cut.only)
+
+
+def _every(tasks: Sequence[Task], only: tuple[tuple[str, str], ...]) -> Cut:
+    """All dimensions of the tasks together."""
+    return Cut(tuple(dict.fromkeys(name for task in tasks for name in task.cut.dimensions)), only)
 
 
 def _total(leaf: Leaf) -> Total:
@@ -438,7 +464,7 @@ def _keys(rows: pa.Table, cut: Cut) -> tuple[list[Key], Any]:
     """The different values of the cut, in order, and for each row the place of its own."""
     if not cut.dimensions:
         return [()], np.zeros(rows.num_rows, dtype=np.int64)
-    values = list(zip(*[rows[name].to_pylist() for name in cut.dimensions], strict=True))
+    values = list(zip(*[rows[f"cut_{name}"].to_pylist() for name in cut.dimensions], strict=True))
     keys: list[Key] = sorted(set(values))
     place = {key: number for number, key in enumerate(keys)}
     return keys, np.array([place[value] for value in values], dtype=np.int64)

@@ -368,6 +368,8 @@ def _mixed_currency_days(netted: ir.Table, whole: tuple[str, ...], context: Cont
         is_customer=pays("after", "negative_after"),
         quantity_after=_.quantity_of.sum().over(together),
         unmeasured_after=_.unmeasured_of.sum().over(together),
+        quantity=_.quantity.sum().over(together),
+        unmeasured=_.unmeasured.sum().over(together),
         place=ibis.row_number().over(ibis.window(group_by=[*whole, "day"], order_by="currency")),
     )
     return _counted(states, whole, first=_.place == 0, foreign=ibis.literal(True))
@@ -382,8 +384,10 @@ def _counted(days: ir.Table, whole: tuple[str, ...], *, first: Any, foreign: Any
         "rate_day",
         "was",
         "is_customer",
-        "quantity_after",
-        "unmeasured_after",
+        "unmeasured",
+        quantity=_.quantity.cast("decimal(18, 8)"),
+        quantity_after=_.quantity_after.cast("decimal(18, 8)"),
+        unmeasured_after=_.unmeasured_after.cast("int64"),
         first=first,
         mixed=foreign,
         before=ibis.ifelse(_.was, _.before, zero),
@@ -391,38 +395,28 @@ def _counted(days: ir.Table, whole: tuple[str, ...], *, first: Any, foreign: Any
     )
 
 
-@derived(dimensions=ACCOUNT_DIMENSIONS, row_key=("account_id",), ledger="mrr_rows")
+@derived(dimensions=ACCOUNT_DIMENSIONS, row_key=("account_id",), kept=False)
 def mrr_changes(account_days: ir.Table, context: Context) -> ir.Table:
     """Changes of what counts, to be added up to a state: recurring revenue by currency, customers, units.
 
     `unmeasured` counts rows of customers without a quantity: while there is one, units cannot be told.
     """
-    whole = _whole(context)
-    alone = account_days.filter(_.first)
-    order = ibis.window(group_by=list(whole), order_by="day")
-    units = alone.mutate(
-        counted=ibis.ifelse(_.is_customer, _.quantity_after, Decimal(0)),
-        counted_gaps=ibis.ifelse(_.is_customer, _.unmeasured_after, 0),
-    )
-    units = units.select(
-        *whole,
+    no_units = ibis.literal(Decimal(0)).cast("decimal(18, 8)")
+    once = flag(_.first)
+
+    def counted(after: Any, change: Any, none: Any) -> Any:
+        """What a state counts while its account is a customer, less what it counted the day before."""
+        return ibis.ifelse(_.is_customer, after, none) - ibis.ifelse(_.was, after - change, none)
+
+    return account_days.select(
+        *_whole(context),
         "currency",
         "day",
-        amount=(_.after - _.before).cast("decimal(18, 6)"),
-        customers=flag(_.is_customer) - flag(_.was),
-        quantity=_.counted - _.counted.lag().over(order).fill_null(0),
-        unmeasured=_.counted_gaps - _.counted_gaps.lag().over(order).fill_null(0),
+        amount=_.after - _.before,
+        customers=(flag(_.is_customer) - flag(_.was)) * once,
+        quantity=ibis.ifelse(_.first, counted(_.quantity_after, _.quantity, no_units), no_units),
+        unmeasured=counted(_.unmeasured_after, _.unmeasured, 0) * once,
     )
-    others = account_days.filter(~_.first).select(
-        *whole,
-        "currency",
-        "day",
-        amount=(_.after - _.before).cast("decimal(18, 6)"),
-        customers=ibis.literal(0).cast("int64"),
-        quantity=ibis.literal(Decimal(0)).cast(units.quantity.type()),
-        unmeasured=ibis.literal(0).cast("int64"),
-    )
-    return units.union(others)
 
 
 @derived(

@@ -218,7 +218,7 @@ def new_customers(mrr_movements: Facts) -> Measure:
     Source: chartmogul-movements
     So what: the denominator of acquisition cost
     """
-    return Distinct(mrr_movements, where=_.kind == "new")
+    return count(mrr_movements, where=_.kind == "new")  # an account is new once
 
 
 @metric(label="Departures", unit=Unit.COUNT, better="down")
