@@ -1,13 +1,13 @@
 """Writes an entity store of any size for measuring, the same bytes of data for the same scale and seed.
 
 At scale 1.0: 1 M accounts, about 10 M subscription periods over 60 months, 2 M leads, 5 M opportunities with about 25 M
-history rows and 10 M tickets. Everything is made inside DuckDB from row numbers and a hash, so no row depends on another
-one and the time grows with the rows. The hash is DuckDB's own: the figures are the same for one DuckDB release, not across
-releases.
+history rows and 10 M tickets. Everything is made inside DuckDB from row numbers and a hash, so no row depends on
+another one and the time grows with the rows. The hash is DuckDB's own: the figures are the same for one DuckDB release,
+not across releases.
 
-The data holds what makes the metrics hard: customers that leave and return, merged accounts (also in chains), rows loaded
-twice, rows that overlap, ends that only the subscription knows, discount lines below zero, trials, three currencies, deals
-lost as duplicates or tests, renewals, merged leads that carry the milestone of their survivor.
+The data holds what makes the metrics hard: customers that leave and return, merged accounts (also in chains), rows
+loaded twice, rows that overlap, ends that only the subscription knows, discount lines below zero, trials, three
+currencies, deals lost as duplicates or tests, renewals, merged leads that carry the milestone of their survivor.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def _stage_subscriptions(connection: duckdb.DuckDBPyConnection, sizes: Sizes) ->
                           WHEN draw(account, 20, 100) < 78 THEN 2 ELSE 3 END
            OR (line = 3 AND draw(account, 21, 200) = 0)
     """)
-    # A price holds from its own jittered day to that of the next one; in one of 25 cases there is a gap (left and back).
+    # A price holds from its own jittered day to that of the next one; in one of 25 cases there is a gap before that.
     connection.execute("""
         CREATE TEMP TABLE price_plan AS
         WITH placed AS (
@@ -358,7 +358,8 @@ _HISTORY_ROWS = """(
 _HISTORY_COLUMNS = {
     "opportunity_id": "printf('O%08d', id)",
     "changed_at": "instant_at(changed)",
-    "stage": "CASE WHEN step = 0 THEN 'prospect' WHEN step = steps + 1 THEN CASE WHEN is_won THEN 'won' ELSE 'lost' END "
+    "stage": "CASE WHEN step = 0 THEN 'prospect' "
+    "WHEN step = steps + 1 THEN CASE WHEN is_won THEN 'won' ELSE 'lost' END "
     "WHEN draw(id * 8 + step, 97, 10) = 0 THEN NULL ELSE ['prospect', 'discovery', 'demo', 'proposal', 'negotiation']"
     "[least(5, greatest(1, step + draw(id * 8 + step, 98, 3)))] END",
     "amount": "CASE step WHEN 0 THEN first_amount WHEN 2 THEN CASE WHEN steps >= 2 "
@@ -382,13 +383,14 @@ _CONVERSION_COLUMNS = {
 
 def _ticket_columns(sizes: Sizes) -> dict[str, str]:
     opened = "draw(id, 110, 1827 * 86400)"
+    resolved = f"CASE WHEN draw(id, 113, 20) > 0 THEN instant_at({opened} + 86400 + draw(id, 114, 259200)) END"
     return {
         "ticket_id": "printf('T%09d', id)",
         "account_id": f"account_key(draw(id, 111, {sizes.accounts}))",
         "opened_at": f"instant_at({opened})",
         "first_response_at": f"instant_at({opened} + draw(id, 112, 86400))",
-        "first_resolved_at": f"CASE WHEN draw(id, 113, 20) > 0 THEN instant_at({opened} + 86400 + draw(id, 114, 259200)) END",
-        "resolved_at": f"CASE WHEN draw(id, 113, 20) > 0 THEN instant_at({opened} + 86400 + draw(id, 114, 259200)) END",
+        "first_resolved_at": resolved,
+        "resolved_at": resolved,
         "agent_id": f"printf('P%03d', draw(id, 115, {_PEOPLE}))",
         "priority": "pick(id, 116, ['low', 'normal', 'high', 'urgent'])",
         "channel": "pick(id, 117, ['email', 'chat', 'phone'])",

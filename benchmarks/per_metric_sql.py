@@ -1,7 +1,7 @@
 """The same figures as a BI tool asks for them: one query for each metric and cut, each from the tables up.
 
-Every query is put together from the stages of `hand_sql` that its one metric needs, as common table expressions, so it is
-good SQL in itself; what it cannot do is share a scan, a join or a running total with the next query.
+Every query is put together from the stages of `hand_sql` that its one metric needs, as common table expressions, so it
+is good SQL in itself; what it cannot do is share a scan, a join or a running total with the next query.
 """
 
 from __future__ import annotations
@@ -44,9 +44,11 @@ def _query(family: Family, metric: str, cut: str) -> str:
     known = _statements(family)
     last = _only(known[family.figures], metric)
     needed = read_by(last, known)
-    parts = ", ".join(f"{name} AS ({cut_by(known[name], (cut,))})" for name in known if name in needed)
+    parts = ", ".join(f"{name} AS (\n{cut_by(known[name], (cut,))}\n)" for name in known if name in needed)
     # The last stage always knows the whole company, so a query for another cut has to leave it out again.
-    return f"WITH {parts}, asked AS ({last}) SELECT month, dimension_value, {metric} FROM asked WHERE dimension = '{cut}'"
+    return (
+        f"WITH {parts}, asked AS ({last}) SELECT month, dimension_value, {metric} FROM asked WHERE dimension = '{cut}'"
+    )
 
 
 @cache

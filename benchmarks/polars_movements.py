@@ -20,7 +20,9 @@ _KINDS = ("new", "back", "churned", "expanded", "contracted")
 
 def build(store: Path, *, now: date, first_month: date, currency: str = "USD") -> pl.DataFrame:
     """The figures as rows of (metric, month, dimension, dimension_value, value)."""
-    with duckdb.connect(str(store), read_only=True) as connection:
+    with duckdb.connect() as connection:
+        connection.execute(f"ATTACH '{store}' AS store (READ_ONLY)")
+        connection.execute("USE store")
         accounts = _accounts(connection)
         rows = _live_rows(connection, accounts, now, currency)
         quotes = connection.sql("SELECT currency, quoted_on AS day, rate::DOUBLE AS rate FROM exchange_rates").pl()
@@ -57,8 +59,8 @@ def _live_rows(connection: duckdb.DuckDBPyConnection, accounts: pl.DataFrame, no
     """Prices with the days on which they are live."""
     prices = connection.sql(
         "SELECT subscription_id, account_id AS account, valid_from AS starts, valid_to, quantity::DOUBLE AS quantity, "
-        f"CASE WHEN is_trial THEN 0 ELSE (mrr * {_MILLION})::BIGINT END AS mrr, coalesce(currency, '{currency}') AS currency "
-        f"FROM subscription_periods WHERE valid_from <= DATE '{now}'"
+        f"CASE WHEN is_trial THEN 0 ELSE (mrr * {_MILLION})::BIGINT END AS mrr, "
+        f"coalesce(currency, '{currency}') AS currency FROM subscription_periods WHERE valid_from <= DATE '{now}'"
     ).pl()
     terms = connection.sql("SELECT subscription_id, ended_on FROM subscriptions WHERE ended_on IS NOT NULL").pl()
     return (
@@ -131,9 +133,7 @@ def _rates(calendar: pl.DataFrame, quotes: pl.DataFrame, currency: str) -> pl.Da
 
 def _sums(moves: pl.DataFrame, cut: str) -> pl.DataFrame:
     value = pl.lit("") if cut == TOTAL else pl.col(cut)
-    return (
-        moves.lazy().group_by(value.alias("cut_value"), "currency", "bucket").agg(pl.col(_KINDS).sum()).collect()
-    )
+    return moves.lazy().group_by(value.alias("cut_value"), "currency", "bucket").agg(pl.col(_KINDS).sum()).collect()
 
 
 def _figures(sums: pl.DataFrame, rates: pl.DataFrame, cut: str) -> pl.DataFrame:

@@ -1,11 +1,11 @@
 """The figures of the first metric families in SQL written by hand, each table read as few times as can be.
 
-Two uses. As a yardstick for speed: every stage is a temporary table that all figures after it share, and every sum for the
-total and the five dimensions comes from one statement with grouping sets. As a second opinion on the figures: the SQL was
-written from the standard alone, so agreement with the product to the cent means something.
+Two uses. As a yardstick for speed: every stage is a temporary table that all figures after it share, and every sum for
+the total and the five dimensions comes from one statement with grouping sets. As a second opinion on the figures: the
+SQL was written from the standard alone, so agreement with the product to the cent means something.
 
-The statements stand in `*.sql`, cut into named stages; `{cut_name}`, `{cut_code}` and `{cut_sets}` are filled in with what a
-family is cut by.
+The statements stand in `*.sql`, cut into named stages; `{cut_name}`, `{cut_code}` and `{cut_sets}` are filled in with
+what a family is cut by.
 """
 
 from __future__ import annotations
@@ -200,7 +200,8 @@ def prepare(
 def run_stages(connection: duckdb.DuckDBPyConnection, families: Iterable[Family] = FAMILIES) -> None:
     """Work out every stage once, as a temporary table each, and the long table `figures` from them."""
     connection.execute(
-        "CREATE TEMP TABLE figures (metric VARCHAR, month DATE, dimension VARCHAR, dimension_value VARCHAR, value DOUBLE)"
+        "CREATE TEMP TABLE figures "
+        "(metric VARCHAR, month DATE, dimension VARCHAR, dimension_value VARCHAR, value DOUBLE)"
     )
     done: set[str] = set()
     for family in families:
@@ -221,7 +222,7 @@ def long_form(figures: str, metrics: Sequence[str]) -> str:
         SELECT metric, make_date(month // 12, month % 12 + 1, 1) AS month, dimension,
             CASE WHEN dimension <> '{TOTAL}' THEN dimension_value ELSE '' END AS dimension_value, value
         FROM (SELECT month, dimension, dimension_value, {columns} FROM {figures})
-        UNPIVOT INCLUDE NULLS (value FOR metric IN ({', '.join(metrics)}))
+        UNPIVOT INCLUDE NULLS (value FOR metric IN ({", ".join(metrics)}))
     """
 
 
