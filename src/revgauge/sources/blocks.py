@@ -25,7 +25,7 @@ from revgauge.sources.cells import (
     kind_of,
     literal,
     sql_type,
-    trimmed,
+    filled,
     value_sql,
 )
 from revgauge.sources.expressions import CellKind, ExpressionError, compile_expression
@@ -121,7 +121,7 @@ class BlockRun:
             keys = [self._raw_column(right, column, join.with_) for column in join.on.values()]
             columns = sorted(right.columns.values())
             table = self.scratch.new_table("lookup")
-            key_list = ", ".join(f"{trimmed(key, ())} AS key{place}" for place, key in enumerate(keys))
+            key_list = ", ".join(f"{filled(key, ())} AS key{place}" for place, key in enumerate(keys))
             listed = ", ".join(columns)
             grouped = ", ".join(f"key{place}" for place in range(len(keys)))
             values = ", ".join(f"first({column}) AS {column}" for column in columns)
@@ -129,7 +129,7 @@ class BlockRun:
                 f"CREATE TABLE {table} AS SELECT {grouped}, count(*) AS matches, {values} FROM "
                 f"(SELECT DISTINCT {key_list}, {listed} FROM {right.table}) WHERE key0 IS NOT NULL GROUP BY {grouped}"
             )
-            left = [trimmed(self._reference(column), ()) for column in join.on]
+            left = [filled(self._reference(column), ()) for column in join.on]
             condition = " AND ".join(f"{side} = {alias}.key{place}" for place, side in enumerate(left))
             clause += f" LEFT JOIN {table} AS {alias} ON {condition}"
             self._joins[join.with_] = (alias, right)
@@ -177,7 +177,7 @@ class BlockRun:
         reference = self._reference(column)
         free = entity_field is not None and entity_field.name in FREE_TEXT
         words = (*(() if free else NULL_WORDS), *given.null_words, *spec.null_words)
-        text = trimmed(reference, tuple(dict.fromkeys(words)))
+        text = filled(reference, tuple(dict.fromkeys(words)))
         marked = self.base.marks
         if kind == "same":
             text = f"CAST(count(*) OVER (PARTITION BY {reference}) AS VARCHAR)"
@@ -359,13 +359,15 @@ class BlockRun:
         return texts, cells
 
     def _fill(self, texts: str, cells: str) -> None:
-        values = [f"{value_sql(cell, quoted(cell.name))} AS {quoted(cell.name)}" for cell in self.cells.values()]
+        read = ", ".join(f"{value_sql(cell, quoted(cell.name))} AS v_{cell.name}" for cell in self.cells.values())
         odd = " OR ".join(
-            f"({quoted(cell.name)} IS NOT NULL AND ({value_sql(cell, quoted(cell.name))}) IS NULL)"
+            f"({quoted(cell.name)} IS NOT NULL AND v_{cell.name} IS NULL)"
             for cell in self.cells.values()
             if cell.kind != "same" and (cell.kind != "text" or cell.marked)
         )
+        values = [f"v_{cell.name} AS {quoted(cell.name)}" for cell in self.cells.values()]
         listed = ", ".join(["_id", "_file", "_row", "_many", f"{odd or 'false'} AS _odd", *values])
+        texts = f"(SELECT *, {read} FROM {texts})" if read else texts
         try:
             self.scratch.connection.execute(f"CREATE TABLE {cells} AS SELECT {listed} FROM {texts}")
         except duckdb.InvalidInputException as error:
@@ -396,9 +398,9 @@ class BlockRun:
             return False
         three = r"[+-]?[1-9]\d{0,2}\.\d{3}"
         counts = ", ".join(
-            f"count(*) FILTER (contains({name}, '.') AND regexp_full_match({name}, '{three}')), "
-            f"count(*) FILTER (contains({name}, '.') AND regexp_full_match({name}, '[+-]?\\d*\\.\\d+') "
-            f"AND NOT regexp_full_match({name}, '{three}'))"
+            f"count(*) FILTER (CASE WHEN contains({name}, '.') THEN regexp_full_match({name}, '{three}') END), "
+            f"count(*) FILTER (CASE WHEN contains({name}, '.') THEN regexp_full_match({name}, '[+-]?\\d*\\.\\d+') "
+            f"AND NOT regexp_full_match({name}, '{three}') END)"
             for name in (quoted(cell.name) for cell in numbers)
         )
         row = self.scratch.connection.execute(f"SELECT {counts} FROM {texts}").fetchone()

@@ -19,7 +19,7 @@ NULL_WORDS = ("null", "n/a", "-", "(none)", "--none--")
 FREE_TEXT = {"name", "title", "comment", "email", "text", "notes"}
 """Fields in which a word such as `null` may be meant."""
 
-SPACES = " \t\r\n\u00a0\u2007\u202f\u200b\ufeff"
+SPACES = " \t\r\n\u00a0"
 
 ISO_DAY = r"\d{4}-\d\d-\d\d"
 ISO_TIME = ISO_DAY + r"[T ]\d\d:\d\d(:\d\d([.,]\d{1,9})?)?"
@@ -95,13 +95,13 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def trimmed(column: str, null_words: tuple[str, ...]) -> str:
-    """The text of a column without space around it; null for empty and for words that mean empty."""
-    text = f"trim({column}, {literal(SPACES)})"
+def filled(column: str, null_words: tuple[str, ...]) -> str:
+    """The text of a column, already without space around it; null for empty and for words that mean empty."""
     if not null_words:
-        return f"nullif({text}, '')"
+        return f"nullif({column}, '')"
     words = ", ".join(literal(word.lower()) for word in ("", *null_words))
-    return f"CASE WHEN lower({text}) IN ({words}) THEN NULL ELSE {text} END"
+    longest = max(map(len, null_words))
+    return f"CASE WHEN length({column}) <= {longest} AND lower({column}) IN ({words}) THEN NULL ELSE {column} END"
 
 
 def value_sql(cell: Cell, text: str) -> str:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from revgauge.model.store import quoted
-from revgauge.sources.cells import literal
+from revgauge.sources.cells import SPACES, literal
 from revgauge.sources.mapping import FileInput, TableInput
 from revgauge.sources.problems import Problem, RefusedError, refuse
 from revgauge.sources.readers.base import ROW, RawTable, ReadOptions
@@ -41,7 +42,7 @@ class FileRead:
 
 @dataclass(slots=True)
 class RawInput:
-    """One input in the scratch database. Columns are named by position there, since headers may differ by case only."""
+    """One input in the scratch database, its texts without space around them. Columns are named by position there, since headers may differ by case only."""
 
     name: str
     table: str
@@ -156,8 +157,9 @@ class Scratch:
             first = self.take_ids(batch.num_rows)
             arrays = [
                 pa.array(range(first, first + batch.num_rows), pa.int64()),
-                pa.array([read.number] * batch.num_rows, pa.int32()),
-                *batch.columns,
+                pa.repeat(pa.scalar(read.number, pa.int32()), batch.num_rows),
+                batch.column(ROW),
+                *(pc.utf8_trim_whitespace(column) for column in batch.columns[1:]),
             ]
             names = ["_id", "_file", ROW, *(raw.columns[name] for name in batch.schema.names[1:])]
             incoming = pa.Table.from_batches([pa.RecordBatch.from_arrays(arrays, names=names)])
@@ -293,4 +295,4 @@ def _as_text(column: str, sql_type: str, *, utc: bool) -> str:
         return f"strftime(CAST({column} AS TIMESTAMP), '%Y-%m-%dT%H:%M:%S.%f{'Z' if utc else ''}')"
     if sql_type.startswith(("STRUCT", "MAP")) or sql_type.endswith("[]"):
         return f"CAST(to_json({column}) AS VARCHAR)"
-    return f"CAST({column} AS VARCHAR)"
+    return f"trim(CAST({column} AS VARCHAR), {literal(SPACES)})"

@@ -101,7 +101,7 @@ def _batches(
         use_threads=False,  # only then are the numbers of odd rows known
         column_names=columns,
         skip_rows=lines,
-        block_size=4 << 20,
+        block_size=16 << 20,
         encoding="utf8" if file.encoding in {"utf-8", "utf-8-sig"} else file.encoding,
     )
     parse = pyarrow.csv.ParseOptions(
