@@ -11,7 +11,7 @@ import numpy as np
 
 from revgauge.catalogue.context import Context
 from revgauge.catalogue.engine import to_decimal
-from revgauge.catalogue.facts import Scope
+from revgauge.catalogue.facts import WHOLE_DIMENSIONS, Scope
 from revgauge.catalogue.measures import (
     Arithmetic,
     At,
@@ -35,10 +35,6 @@ from revgauge.catalogue.resolver import NotComputable, Resolver
 from revgauge.catalogue.series import PRECISION, ZERO, Reasons, Series, apply, combine
 from revgauge.catalogue.statistics import few, mean_interval, wilson
 from revgauge.model.period import Grain, Period
-
-WHOLE_DIMENSIONS = ("product", "plan")
-"""Dimensions of recurring revenue whose values are treated as companies of their own."""
-
 
 @dataclass(frozen=True)
 class Request:

@@ -16,6 +16,10 @@ UNKNOWN = "unknown"
 """The value of a dimension where the field is empty."""
 
 
+WHOLE_DIMENSIONS = ("product", "plan")
+"""Dimensions of recurring revenue whose values are treated as companies of their own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Dimension:
     """A way to cut: a column of the facts, or a field of the row that a column of them points at."""

@@ -10,7 +10,7 @@ A value that cannot be worked out is null and carries its reason; arithmetic pas
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
@@ -164,6 +164,8 @@ class Leaf(Measure):
     where: Column = None
     span: Span = field(default_factory=During)
     name: str = ""
+    only: tuple[tuple[str, str], ...] = ()
+    """Dimensions and the value to which its rows are limited, whatever a request asks for beside."""
 
     def leaves(self) -> Iterator[Leaf]:
         """Itself."""
@@ -198,7 +200,7 @@ class Revaluation(Total):
 class Distinct(Leaf):
     """How many different values a column has among the rows."""
 
-    of: str = "account_id"
+    of: Column = "account_id"
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,6 +226,25 @@ class Curve(Leaf):
 def as_measure(number: Measure | int) -> Measure:
     """A measure as it is, a number as a constant measure."""
     return number if isinstance(number, Measure) else Constant(Decimal(number))
+
+
+def limited(measure: Measure, only: tuple[tuple[str, str], ...]) -> Measure:
+    """The same measure over the rows with these values of dimensions alone."""
+    return _limited(measure, only, {})
+
+
+def _limited(measure: Measure, only: tuple[tuple[str, str], ...], known: dict[int, Measure]) -> Measure:
+    # A leaf that stands in several places stays one leaf, so that it is read once.
+    if id(measure) not in known:
+        changed: dict[str, Any] = {"only": (*measure.only, *only)} if isinstance(measure, Leaf) else {}
+        for part in fields(measure):  # type: ignore[arg-type] # every kind of measure is a dataclass
+            value = getattr(measure, part.name)
+            if isinstance(value, Measure):
+                changed[part.name] = _limited(value, only, known)
+            elif isinstance(value, tuple) and any(isinstance(item, Measure) for item in value):
+                changed[part.name] = tuple(_limited(item, only, known) for item in value)
+        known[id(measure)] = replace(measure, **changed)  # type: ignore[type-var] # the same
+    return known[id(measure)]
 
 
 def ratio(part: Measure, whole: Measure, empty: str = "") -> Measure:

@@ -93,9 +93,9 @@ class Planner:
         for key, task in self._tasks.items():
             if key not in self._answers:
                 groups.setdefault(_group(task), []).append(task)
-        for (facts, _, kind, only), tasks in groups.items():
+        for (facts, _, kind, *_), tasks in groups.items():
             try:
-                table = self.prepared(facts, _every(tasks, only))
+                table = self.prepared(facts, _every(tasks))
             except NotComputable as problem:
                 for task in tasks:
                     self._answers[id(task.leaf), task.cut] = Answer([], missing=str(problem))
@@ -115,21 +115,28 @@ class Planner:
         table = self.resolver.table(facts)
         available = self.dimensions(facts)
         names = list(dict.fromkeys((*cut.dimensions, *(name for name, _ in cut.only))))
-        columns: dict[str, Any] = {}
+        lookups: dict[tuple[str, str], list[str]] = {}
         for name in names:
             if name not in available:
                 raise UnknownName(f"{facts.name} cannot be cut by {name}; it has {', '.join(sorted(available))}")
             dimension = available[name]
-            if dimension.lookup is None:
-                columns[name] = table[dimension.column]
-                continue
-            lookup = self.resolver.table(self.resolver.facts(dimension.lookup, {}, Scope()))
-            lookup = lookup.select(**{f"key_{name}": lookup.key, f"found_{name}": lookup[name]})
-            table = table.left_join(lookup, table[dimension.column] == lookup[f"key_{name}"])
-            columns[name] = table[f"found_{name}"]
-        wanted = {f"cut_{name}": column.cast("string").fill_null(UNKNOWN) for name, column in columns.items()}
+            if dimension.lookup is not None:
+                lookups.setdefault((dimension.lookup, dimension.column), []).append(name)
+        for (lookup, column), found in lookups.items():
+            attributes = self.resolver.table(self.resolver.facts(lookup, {}, Scope()))
+            attributes = attributes.select(
+                **{f"key_of_{column}": attributes.key, **{f"found_{name}": attributes[name] for name in found}}
+            )
+            joined = table.left_join(attributes, table[column] == attributes[f"key_of_{column}"])
+            table = joined.drop(f"key_of_{column}")
+        wanted = {
+            f"cut_{name}": table[f"found_{name}" if available[name].looked_up else available[name].column]
+            for name in names
+        }
         if wanted:
-            table = table.mutate(**wanted)
+            words = {name: column.cast("string").fill_null(UNKNOWN) for name, column in wanted.items()}
+            table = table.mutate(**words)
+            table = table.drop(*[name for name in table.columns if name.startswith("found_")])
         for name, value in cut.only:
             table = table.filter(table[f"cut_{name}"] == value)
         return table
@@ -386,12 +393,18 @@ def _group(task: Task) -> tuple[Any, ...]:
     """Tasks with the same answer to this are computed together: one pass over the rows for all of their cuts."""
     leaf = task.leaf
     kind = Revaluation if isinstance(leaf, Revaluation) else Total if isinstance(leaf, Total) else Leaf
-    return (leaf.facts, leaf.at, kind, task.cut.only)
+    return (leaf.facts, leaf.at, kind, task.cut.only, leaf.only)
 
 
-def _every(tasks: Sequence[Task], only: tuple[tuple[str, str], ...]) -> Cut:
-    """All dimensions of the tasks together."""
-    return Cut(tuple(dict.fromkeys(name for task in tasks for name in task.cut.dimensions)), only)
+def _every(tasks: Sequence[Task]) -> Cut:
+    """All dimensions of the tasks together, within the limits that they share."""
+    dimensions = tuple(dict.fromkeys(name for task in tasks for name in task.cut.dimensions))
+    return Cut(dimensions, narrowed(tasks[0].cut, tasks[0].leaf).only)
+
+
+def narrowed(cut: Cut, leaf: Leaf) -> Cut:
+    """The cut within the limits of the leaf itself."""
+    return Cut(cut.dimensions, tuple(sorted({*cut.only, *leaf.only})))
 
 
 def _total(leaf: Leaf) -> Total:

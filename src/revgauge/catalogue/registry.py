@@ -102,6 +102,8 @@ class Metric(Definition):
     """Dimensions beside those that all of its facts share."""
     excluded: tuple[str, ...] = ()
     """Dimensions of its facts by which it makes no sense."""
+    limits: Mapping[str, str] = field(default_factory=dict)
+    """Dimensions and the value to which the metric is limited, whatever a request asks for beside."""
     looks_ahead: bool = False
     origin: str = "RevGauge"
     """Where the definition stands: the catalogue, or a file of the project."""

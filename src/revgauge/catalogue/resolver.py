@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import keyword
+import inspect
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from revgauge.catalogue.context import Context, missing_words
-from revgauge.catalogue.facts import Facts, Scope, freeze
-from revgauge.catalogue.measures import Measure, Named, Unknown
+from revgauge.catalogue.facts import WHOLE_DIMENSIONS, Facts, Scope, freeze
+from revgauge.catalogue.measures import Measure, Named, Unknown, limited
 from revgauge.catalogue.params import ParamError
 from revgauge.catalogue.registry import Catalogue, Definition, Derived, Metric
 from revgauge.model.entities import ENTITIES
@@ -26,9 +27,9 @@ class NotComputable(Exception):  # noqa: N818 - it is an answer, not an error
         self.missing = missing
 
 
-def _argument(param: str) -> str:
-    """The name of a parameter in the text of a function, where words of the language end in an underscore."""
-    return f"{param}_" if keyword.iskeyword(param) else param
+def _argument(definition: Definition, param: str) -> str:
+    """The name of a parameter in the function, where it ends in an underscore if the bare word means something else."""
+    return param if param in inspect.signature(definition.function).parameters else f"{param}_"
 
 
 class Resolver:
@@ -56,12 +57,23 @@ class Resolver:
         if lacking:
             wanted = ", ".join(f"{param.name} ({param.describe()})" for param in lacking)
             raise ParamError(f"{metric.name} needs {wanted}")
+        whole_by = {*scope.whole_by, *metric.limits}
+        scope = replace(scope, whole_by=tuple(name for name in WHOLE_DIMENSIONS if name in whole_by))
         parts = [self._part(name, known, scope) for name in metric.reads]
-        own = {_argument(name): known[name] for name in metric.own_params}
+        own = {_argument(metric, name): known[name] for name in metric.own_params}
         measure = metric.function(*parts, **own)
         if not isinstance(measure, Measure):
             raise TypeError(f"{metric.name} returned {type(measure).__name__}, not a Measure")
-        return measure
+        return self._limited(metric, measure) if metric.limits else measure
+
+    def _limited(self, metric: Metric, measure: Measure) -> Measure:
+        """The measure within the limits of the metric; Unknown where something that it reads lacks the dimension."""
+        for leaf in measure.leaves():
+            facts = self.catalogue.derived.get(leaf.facts.name)
+            lacking = [name for name in metric.limits if facts is None or name not in facts.dimensions]
+            if lacking:
+                return Unknown(f"{leaf.facts.name}, which it reads, has no dimension {' or '.join(lacking)}")
+        return limited(measure, tuple(sorted(metric.limits.items())))
 
     def _known(self, definition: Definition, params: Mapping[str, Any]) -> dict[str, Any]:
         """All parameters that the definition and its parts see."""
@@ -121,7 +133,7 @@ class Resolver:
                 parts.append(self._entity(name, optional=name in definition.optional))
             else:
                 parts.append(self.table(self.facts(name, params, facts.scope)))
-        own = {_argument(name): params[name] for name in definition.own_params}
+        own = {_argument(definition, name): params[name] for name in definition.own_params}
         table = definition.function(*parts, **own)
         return self.context.warehouse.keep(facts.name, table) if definition.kept else table
 

@@ -32,7 +32,7 @@ from revgauge.catalogue.measures import (
     Total,
     Unknown,
 )
-from revgauge.catalogue.planner import Answer, Cut, column_of
+from revgauge.catalogue.planner import Answer, Cut, column_of, narrowed
 from revgauge.catalogue.registry import Metric
 from revgauge.catalogue.resolver import NotComputable
 from revgauge.catalogue.series import PRECISION, ZERO
@@ -108,6 +108,7 @@ class RowFinder:
         return Listing(value, metric, params, parts, added)
 
     def _part(self, name: str, leaf: Leaf, period: Period, cut: Cut, answer: Answer) -> Part:
+        cut = narrowed(cut, leaf)
         try:
             table = self.evaluation.planner.prepared(leaf.facts, cut)
         except NotComputable as problem:
