@@ -206,12 +206,57 @@ class Catalogue:
         found |= definition.own_params
         return {name: param for name, param in found.items() if name not in definition.fixed}
 
+    def readable(self, definition: Definition) -> list[str]:
+        """Every name that a definition of its kind may read."""
+        names = ["context", *ENTITIES, *self.derived]
+        return [*names, *self.metrics] if isinstance(definition, Metric) else names
+
+    def mistakes(self, definition: Definition) -> list[str]:
+        """What is wrong with the names that a definition uses: those that do not exist, and circles."""
+        allowed = self.readable(definition)
+        absent = [name for name in definition.reads if name not in allowed]
+        found = [f"reads {name}, which does not exist{_near(name, allowed)}" for name in absent]
+        for need in definition.needs:
+            entity, _, name = need.partition(".")
+            if entity not in ENTITIES or (name and name not in ENTITIES[entity].field_names):
+                found.append(f"needs {need}, which does not exist")
+        if circle := self.circle(definition):
+            return [*found, f"is defined by itself: {' -> '.join(circle)}"]
+        known = set(definition.own_params).union(*[self.params(part) for part in self._parts(definition)])
+        if not absent:
+            found += [f"fixes {name}, which is no parameter" for name in definition.fixed if name not in known]
+        if isinstance(definition, Derived):
+            tables = {dimension.lookup for dimension in definition.dimensions.values()} | {definition.ledger}
+            found += [f"refers to {name}, which does not exist" for name in tables - {None} if name not in self.derived]
+        return found
+
+    def circle(self, definition: Definition, way: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """The way from a definition back to itself through what it reads; empty if there is none."""
+        if definition.name in way:
+            return (*way[way.index(definition.name) :], definition.name)
+        circles = (self.circle(part, (*way, definition.name)) for part in self._parts(definition))
+        return next((circle for circle in circles if circle), ())
+
+    def _parts(self, definition: Definition) -> list[Definition]:
+        parts = (self.metrics.get(name) or self.derived.get(name) for name in definition.reads)
+        return [part for part in parts if part is not None]
+
+    def check(self) -> list[str]:
+        """Every mistake in the names that the definitions use, in a sentence each."""
+        definitions: list[Definition] = [*self.derived.values(), *self.metrics.values()]
+        return [f"{one.name} {mistake}" for one in definitions for mistake in self.mistakes(one)]
+
     def families(self) -> dict[str, list[Metric]]:
         """The metrics by family, in the order of their modules."""
         found: dict[str, list[Metric]] = {}
         for definition in self.metrics.values():
             found.setdefault(definition.family, []).append(definition)
         return found
+
+
+def _near(name: str, names: list[str]) -> str:
+    near = difflib.get_close_matches(name, names, 1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 def definitions_in(package: ModuleType) -> Iterator[Definition]:
