@@ -7,7 +7,7 @@ only those changes are listed, and a balance of them is the sum of a period.
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -41,28 +41,27 @@ def _begun(context: Context) -> list[Period]:
     return [period for period in context.periods if period.begun]
 
 
-def _placed(table: ir.Table, days: Sequence[date], into: str, context: Context) -> ir.Table:
-    """The rows with the number of the first of the ordered days that is on or after their own; none if all are before.
+def _placed(table: ir.Table, periods: Sequence[Period], ends: Sequence[date], context: Context) -> ir.Table:
+    """The rows dated on the first day of the first period whose end is on or after their day; none if all are before.
 
-    A small calendar of single days is joined, which is a plain lookup on every engine.
+    `ends` are the opening or closing days of the periods, in order. A small calendar of single days is joined, which is
+    a plain lookup on every engine.
     """
-    if not days:
-        return table.mutate(**{into: ibis.literal(None).cast("int64")})
-    rows: list[tuple[date, int]] = []
-    for place, last in enumerate(days):
-        day = days[place - 1] + DAY if place else last
-        while day <= last:
-            rows.append((day, place))
-            day += DAY
-    calendar = context.warehouse.literal_table({"calendar_day": "date", into: "int64"}, rows)
-    joined = table.left_join(calendar, table["day"] == calendar.calendar_day).drop("calendar_day")
-    early = joined["day"] <= day_literal(days[0])
-    return joined.mutate(**{into: ibis.ifelse(early, 0, joined[into])}).filter(_[into].notnull())
+    rows: list[tuple[date, date]] = []
+    for place, (period, last) in enumerate(zip(periods, ends, strict=True)):
+        first = ends[place - 1] + DAY if place else last
+        rows += [(first + timedelta(days=number), period.start) for number in range((last - first).days + 1)]
+    calendar = context.warehouse.literal_table({"calendar_day": "date", "counts_from": "date"}, rows)
+    joined = table.left_join(calendar, table["day"] == calendar.calendar_day)
+    early = ibis.literal(None).cast("date")
+    if periods:
+        early = ibis.ifelse(table["day"] <= day_literal(ends[0]), day_literal(periods[0].start), None)
+    columns = {name: joined[name] for name in table.columns if name != "day"}
+    return joined.select(**columns, day=ibis.coalesce(early, joined.counts_from)).filter(_.day.notnull())
 
 
-@derived(per_period=True, dimensions=ACCOUNT_DIMENSIONS, row_key=("account_id",), ledger="retention_rows")
+@derived(per_period=True, dimensions=ACCOUNT_DIMENSIONS, row_key=("account_id",))
 def retained_mrr(
-    mrr_changes: ir.Table,
     account_days: ir.Table,
     context: Context,
     *,
@@ -79,63 +78,52 @@ def retained_mrr(
     whole = ("account_id", *context.whole_by)
     periods = _begun(context)
     dense_accounts = _needing_rates(account_days, context, fx, whole)
-    changes = mrr_changes
+    days = account_days
     if dense_accounts is not None:
-        changes = changes.anti_join(dense_accounts, [(name, name) for name in whole])
+        days = days.anti_join(dense_accounts, [(name, name) for name in whole])
+    changes = days.select(*whole, "currency", "day", change=(_.after - _.before).cast("decimal(18, 6)"))
+    nothing = ibis.literal(Decimal(0)).cast("decimal(18, 6)")
     closings = [period.closing for period in periods]
     openings = [opening_day(period, window_months) for period in periods]
-    zero, none = ibis.literal(Decimal(0)).cast("decimal(18, 6)"), ibis.literal(0).cast("int64")
-    at_close = _placed(changes, closings, "place", context).select(
-        *whole, "currency", "place", then=zero, now=_.amount, was=none, is_=_.customers
+    at_close = _placed(changes, periods, closings, context)
+    at_open = _placed(changes, periods, openings, context)
+    ends = at_close.select(*whole, "currency", "day", then=nothing, later=_.change).union(
+        at_open.select(*whole, "currency", "day", then=_.change, later=nothing)
     )
-    at_open = _placed(changes, openings, "place", context).select(
-        *whole, "currency", "place", then=_.amount, now=zero, was=_.customers, is_=none
-    )
-    netted = (
-        at_close.union(at_open)
-        .group_by(*whole, "currency", "place")
-        .aggregate(then=_.then.sum(), now=_.now.sum(), was=_.was.sum(), is_=_.is_.sum())
-    )
-    running = ibis.window(group_by=[*whole, "currency"], order_by="place", preceding=None, following=0)
-    states = netted.mutate(
-        then_after=_.then.sum().over(running),
-        now_after=_.now.sum().over(running),
-        was_after=_.was.sum().over(running),
-        is_after=_.is_.sum().over(running),
-    )
-    member = _.was_after > 0
-    states = states.mutate(
-        opening=_.then_after,
-        net=ibis.ifelse(member, _.now_after, Decimal(0)),
-        gross=ibis.ifelse(member, ibis.least(_.then_after, _.now_after), Decimal(0)),
-        customers=flag(member),
-        lost=flag(member & (_.is_after <= 0)),
-    )
-    order = ibis.window(group_by=[*whole, "currency"], order_by="place")
-    names = ("opening", "net", "gross", "customers", "lost")
-    states = states.mutate(**{f"last_{name}": _[name].lag().over(order) for name in names})
-    stepped = states.select(
-        *whole,
-        "currency",
-        "place",
-        **{
-            name: as_money(_[name] - _[f"last_{name}"].fill_null(0))
-            for name in ("opening", "net", "gross")
-        },
-        **{name: _[name] - _[f"last_{name}"].fill_null(0) for name in ("customers", "lost")},
-    )
-    if dense_accounts is not None:
-        held = account_days.semi_join(dense_accounts, [(name, name) for name in whole])
-        stepped = stepped.union(_dense(held, context, window_months, fx, whole))
-    return _dated(stepped, periods, context)
+    stepped = _steps(ends, whole)
+    if dense_accounts is None:
+        return stepped
+    exact = {name: as_money(_[name]) for name in ("opening", "net", "gross")}
+    held = account_days.semi_join(dense_accounts, [(name, name) for name in whole])
+    return stepped.mutate(**exact).union(_dense(held, context, window_months, fx, whole))
 
 
-def _dated(stepped: ir.Table, periods: Sequence[Period], context: Context) -> ir.Table:
-    spine = context.warehouse.literal_table(
-        {"spine_place": "int64", "day": "date"},
-        [(place, period.start) for place, period in enumerate(periods)],
+def _steps(ends: ir.Table, whole: tuple[str, ...]) -> ir.Table:
+    """From changes of both ends of an account to changes of what it adds to the sums.
+
+    An account is a customer where it pays anything. The state before a row is the state after it less its change, so
+    one running total serves both; within a day the states in between cancel out of the sum, so their order is free.
+    """
+    running = ibis.window(group_by=list(whole), order_by=["day", "then", "later"], preceding=None, following=0)
+    kind = "decimal(18, 6)"
+    states = ends.mutate(
+        then_after=_.then.sum().over(running).cast(kind), later_after=_.later.sum().over(running).cast(kind)
     )
-    return stepped.inner_join(spine, stepped.place == spine.spine_place).drop("spine_place", "place")
+    nothing = ibis.literal(Decimal(0)).cast(kind)
+
+    def added(then: Any, later: Any) -> dict[str, Any]:
+        member = then > 0
+        return {
+            "opening": then,
+            "net": ibis.ifelse(member, later, nothing),
+            "gross": ibis.ifelse(member, ibis.least(then, later), nothing),
+            "customers": flag(member),
+            "lost": flag(member & (later <= 0)),
+        }
+
+    after = added(_.then_after, _.later_after)
+    before = added((_.then_after - _.then).cast(kind), (_.later_after - _.later).cast(kind))
+    return states.select(*whole, "currency", "day", **{name: after[name] - before[name] for name in after})
 
 
 def _needing_rates(
@@ -159,62 +147,70 @@ def _dense(
     ends: list[ir.Table] = []
     for side in ("open", "close"):
         spine = context.warehouse.literal_table(
-            {"place": "int64", "on_day": "date", "rate_on": "date"},
+            {"period_start": "date", "next_start": "date", "on_day": "date", "rate_on": "date"},
             [
                 (
-                    place,
+                    period.start,
+                    period.end,
                     opening_day(period, window_months) if side == "open" else period.closing,
                     period.closing if side == "close" and fx == "spot" else opening_day(period, window_months),
                 )
-                for place, period in enumerate(periods)
+                for period in periods
             ],
         )
         met = states.inner_join(
             spine, [states.since <= spine.on_day, states.until.isnull() | (states.until > spine.on_day)]
         )
         met = context.with_rate(met, "currency", "rate_on")
-        summed = met.group_by(*whole, "place").aggregate(
+        summed = met.group_by(*whole, "period_start", "next_start").aggregate(
             amount=times(_.after, _.rate.fill_null(Decimal(0))).sum().cast(MONEY),
             pays=flag(_.is_customer).max(),
             unrated=ibis.ifelse(_.rate.isnull() & (_.after != 0), _.currency, None).max(),
         )
-        zero = ibis.literal(Decimal(0)).cast(MONEY)
+        zero, none = ibis.literal(Decimal(0)).cast(MONEY), ibis.literal(0).cast("int64")
         opened = side == "open"
         ends.append(
             summed.select(
                 *whole,
-                "place",
+                "period_start",
+                "next_start",
                 "unrated",
                 then=_.amount if opened else zero,
-                now=zero if opened else _.amount,
-                was=_.pays if opened else ibis.literal(0).cast("int64"),
-                is_=ibis.literal(0).cast("int64") if opened else _.pays,
+                later=zero if opened else _.amount,
+                was=_.pays if opened else none,
+                stays=none if opened else _.pays,
             )
         )
-    both = ends[0].union(ends[1]).group_by(*whole, "place").aggregate(
-        then=_.then.sum().cast(MONEY),
-        now=_.now.sum().cast(MONEY),
-        was=_.was.max(),
-        is_=_.is_.max(),
-        unrated=_.unrated.max(),
+    both = (
+        ends[0]
+        .union(ends[1])
+        .group_by(*whole, "period_start", "next_start")
+        .aggregate(
+            then=_.then.sum().cast(MONEY),
+            later=_.later.sum().cast(MONEY),
+            was=_.was.max(),
+            stays=_.stays.max(),
+            unrated=_.unrated.max(),
+        )
     )
-    members = both.filter(_.was > 0)
     # An amount of which a rate is missing keeps its currency, so that the sum of its period is null and says why.
+    missing = _.unrated.notnull()
     gap = ibis.literal(Decimal(1)).cast(MONEY)
-    stated = members.select(
+    stated = both.filter(_.was > 0).select(
         *whole,
-        "place",
+        "next_start",
         currency=ibis.coalesce(_.unrated, context.reporting_currency),
-        opening=ibis.ifelse(_.unrated.notnull(), gap, _.then).cast(MONEY),
-        net=ibis.ifelse(_.unrated.notnull(), gap, _.now).cast(MONEY),
-        gross=ibis.ifelse(_.unrated.notnull(), gap, ibis.least(_.then, _.now)).cast(MONEY),
+        day=_.period_start,
+        opening=ibis.ifelse(missing, gap, _.then).cast(MONEY),
+        net=ibis.ifelse(missing, gap, _.later).cast(MONEY),
+        gross=ibis.ifelse(missing, gap, ibis.least(_.then, _.later)).cast(MONEY),
         customers=ibis.literal(1).cast("int64"),
-        lost=flag(_.is_ <= 0),
+        lost=flag(_.stays <= 0),
     )
     names = ("opening", "net", "gross", "customers", "lost")
-    undone = stated.mutate(place=_.place + 1, **{name: -_[name] for name in names})
-    columns = [*whole, "currency", "place", *names]
-    return stated.select(*columns).union(undone.filter(_.place < len(periods)).select(*columns))
+    undone = stated.mutate(day=_.next_start, **{name: -_[name] for name in names})
+    columns = [*whole, "currency", "day", *names]
+    return stated.select(*columns).union(undone.select(*columns).filter(_.day <= context.today()))
 
 
 @derived(row_key=("account_id",))

@@ -532,9 +532,9 @@ def mrr_parts(
     moved = subscription_changes.inner_join(
         net, [subscription_changes[name] == net[f"of_{name}"] for name in (*whole, "day")]
     ).drop(*[f"of_{name}" for name in (*whole, "day")])
-    moved = moved.mutate(change=ibis.row_number().over(order_by=["subscription_id", "day"]))
     moved = _at_rates(moved, context)
-    moved = moved.left_join(_holdings(moved, live_rows), "change").drop("change_right")
+    held = _holdings(moved, live_rows)
+    moved = moved.left_join(held, [moved.subscription_id == held.of_subscription, moved.day == held.of_day])
     parts = _split_change(moved)
     sides = parts.group_by(*whole, "day").aggregate(
         upsell=_.upsell.sum(),
@@ -571,20 +571,28 @@ def mrr_parts(
 
 def _at_rates(moved: ir.Table, context: Context) -> ir.Table:
     """Both sides of each change converted at the day's rates."""
-    moved = context.with_rate(moved, "old_currency", "rate_day").rename(old_rate="rate")
     moved = context.with_rate(moved, "new_currency", "rate_day").rename(new_rate="rate")
+    if context.holds(moved.filter(_.old_currency != _.new_currency)):
+        moved = context.with_rate(moved, "old_currency", "rate_day").rename(old_rate="rate")
+    else:
+        moved = moved.mutate(old_rate=_.new_rate)
+
+    def converted(amount: Any, currency: Any, rate: Any) -> Any:
+        own = currency == context.reporting_currency
+        return ibis.ifelse(own, as_money(amount), times(amount, rate.fill_null(Decimal(0))))
+
     return moved.mutate(
         unconverted=flag(
             (_.old_rate.isnull() & (_.old_mrr != 0)) | (_.new_rate.isnull() & (_.new_mrr != 0))
         ),
-        old_amount=times(_.old_mrr, _.old_rate.fill_null(Decimal(0))),
-        new_amount=times(_.new_mrr, _.new_rate.fill_null(Decimal(0))),
+        old_amount=converted(_.old_mrr, _.old_currency, _.old_rate),
+        new_amount=converted(_.new_mrr, _.new_currency, _.new_rate),
     )
 
 
 def _holdings(moved: ir.Table, live_rows: ir.Table) -> ir.Table:
     """For each subscription that starts, whether its account held the product the day before."""
-    starts = moved.filter(~_.was_live).select("change", "account_id", "product", "day")
+    starts = moved.filter(~_.was_live).select("subscription_id", "account_id", "product", "day")
     rows = live_rows.select(holder=_.account_id, held_product=_.product, start=_.start, stop=_.stop)
     held = starts.inner_join(
         rows,
@@ -595,7 +603,7 @@ def _holdings(moved: ir.Table, live_rows: ir.Table) -> ir.Table:
             rows.stop.isnull() | (rows.stop >= starts.day),
         ],
     )
-    return held.select("change").distinct().mutate(held=ibis.literal(True))
+    return held.select(of_subscription=_.subscription_id, of_day=_.day).distinct().mutate(held=ibis.literal(True))
 
 
 def _split_change(moved: ir.Table) -> ir.Table:
