@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from pathlib import Path
 
 import pytest
 from tests.demo.exports_read import Exports, day
+from tests.demo.refresh import DIGEST, digest, hashes
 
 from revgauge.demo import create
 from revgauge.demo.clock import NOW
@@ -22,25 +22,19 @@ _PROMISES = {"due_at"}
 """Instants that may lie ahead."""
 
 
-def _hashes(folder: Path) -> dict[str, str]:
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-
-
 def test_the_same_seed_writes_the_same_bytes(folder: Path, tmp_path: Path) -> None:
     """Two runs of one seed do not differ in a byte of any file, and a second run over a folder changes nothing."""
-    first = _hashes(folder)
+    first = hashes(folder)
     create(folder)
     create(tmp_path / "again")
-    assert _hashes(folder) == first
-    assert _hashes(tmp_path / "again") == first
+    assert hashes(folder) == first
+    assert hashes(tmp_path / "again") == first
 
 
 def test_the_company_of_the_default_seed_is_known(folder: Path) -> None:
     """The bytes are the same on every machine and Python: this digest was taken on Linux with Python 3.11."""
-    total = hashlib.sha256("".join(f"{name}{value}" for name, value in _hashes(folder).items()).encode()).hexdigest()
-    expected = (Path(__file__).parent / "digest.txt").read_text(encoding="utf-8").strip()
-    assert total == expected, f"the company has changed; if that was meant, write {total} to tests/demo/digest.txt"
+    known = (Path(__file__).parent / DIGEST).read_text(encoding="utf-8").strip()
+    assert digest(folder) == known, "the company has changed; if that was meant, run python -m tests.demo.refresh"
 
 
 def test_another_seed_makes_another_company(folder: Path, tmp_path: Path) -> None:

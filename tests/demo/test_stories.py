@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.demo.exports_read import Exports, Row, day, days_between, mean
+from tests.demo.refresh import PAGE, told_stories
 
 from revgauge.demo import stories
 from revgauge.demo.clock import add_months
@@ -261,6 +262,7 @@ def test_half_of_one_region_changes_hands_on_one_day(exports: Exports, told: str
 
 def test_the_page_tells_the_stories_of_the_folder(folder: Path, root: Path) -> None:
     """The explanation in the docs carries the same stories, word for word, as the README of the folder."""
-    readme = (folder / "README.md").read_text(encoding="utf-8")
-    page = (root / "docs" / "explanation" / "sample-company.md").read_text(encoding="utf-8")
-    assert readme[readme.index("## The planted stories") :].strip() in page
+    page = (root / PAGE).read_text(encoding="utf-8")
+    assert page.endswith(told_stories(folder)), (
+        "run python -m tests.demo.refresh"
+    )

@@ -251,7 +251,7 @@ class Deals:
         """The changes of stage, amount and expected close; sets the deal's present amount and expected close."""
         amounts = self._amounts(offer, len(visits))
         expected = weekday_from(
-            visits[0][1].date() + timedelta(days=int(self.typical_days(offer.kind, offer.segment) + 4))
+            visits[0][1].date() + timedelta(days=int(self.typical_days(offer.kind, offer.segment) * 0.8))
         )
         if offer.kind == "renewal":
             expected = weekday_from(closed_at.date() + timedelta(days=self._chance.whole(-12, 12)))
