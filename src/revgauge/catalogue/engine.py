@@ -252,7 +252,8 @@ def as_money(number: Any) -> Any:
 
 def seconds_between(start: Any, end: Any) -> Any:
     """Elapsed seconds from one instant to another, whole."""
-    return end.epoch_seconds().cast("int64") - start.epoch_seconds().cast("int64")
+    # The start comes first, since a literal cannot have a column that is not resolved yet taken from it.
+    return -start.epoch_seconds().cast("int64") + end.epoch_seconds().cast("int64")
 
 
 def days_between(start: Any, end: Any) -> Any:

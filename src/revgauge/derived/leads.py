@@ -1,0 +1,308 @@
+"""Leads on their way to customers: one row for each milestone, with the owner of that moment.
+
+A duplicate is no lead of its own; what it reached counts for its survivor where the survivor's own field is empty.
+Milestones after the day `now` have not happened.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import ibis
+from ibis import _
+
+from revgauge.catalogue.context import follow
+from revgauge.catalogue.engine import instant_of, seconds_between, wall_clock
+from revgauge.catalogue.facts import Dimension, of_account, of_person, own
+from revgauge.catalogue.registry import derived
+from revgauge.derived.opportunities import NEVER_OPPORTUNITIES, OPPORTUNITY_DIMENSIONS, SOLD
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+    from revgauge.catalogue.context import Context
+
+Step = Literal["lead", "mql", "sal", "sql", "won"]
+
+MILESTONES: dict[str, str] = {
+    "created": "created_at",
+    "qualified": "qualified_at",
+    "accepted": "accepted_at",
+    "opportunity": "opportunity_at",
+    "deal_accepted": "deal_accepted_at",
+    "opportunity_and_accepted": "opportunity_and_accepted_at",
+    "deal_won": "deal_won_at",
+    "activated": "activated_at",
+}
+"""Every milestone that is counted, and the column of a lead that holds its instant."""
+
+STEPS: dict[Step, str] = {
+    "lead": "created",
+    "mql": "qualified",
+    "sal": "accepted",
+    "sql": "opportunity",
+    "won": "activated",
+}
+"""The steps of the funnel in order, and the milestone at which a lead takes each."""
+
+OUTCOMES = (
+    "qualified",
+    "accepted",
+    "opportunity",
+    "deal_accepted",
+    "opportunity_and_accepted",
+    "deal_won",
+    "activated",
+)
+"""Milestones that a share of leads may be asked for."""
+
+LEAD_DIMENSIONS: dict[str, Dimension] = {
+    **own("direction", "channel", "campaign_id", "owner_id", "account_id"),
+    **of_person("team", "role", "department"),
+    **of_account("segment", "region", "industry"),
+}
+"""Dimensions of leads: the owner is that of the milestone, the account is as it is now."""
+
+OWN_FIRST = ("qualified_at", "accepted_at", "converted_at")
+"""Milestones that a survivor takes from its duplicates only where its own is empty."""
+
+
+# -- who is a lead ----------------------------------------------------------------------------------------------------
+
+
+@derived(kept=False, needs=("leads.created_at",))
+def known_leads(leads: ir.Table, context: Context) -> ir.Table:
+    """Leads created up to the day `now`, duplicates too, with the lead under which each counts: `target_id`."""
+    rows = leads.filter(context.day(_.created_at) <= context.today())
+    merges = rows.filter(_.duplicate_of.notnull()).select("lead_id", "duplicate_of")
+    ends = follow(dict(context.warehouse.pairs(merges)))
+    if not ends:
+        return rows.mutate(target_id=_.lead_id)
+    links = context.warehouse.literal_table({"merged_id": "string", "survivor_id": "string"}, ends.items())
+    joined = rows.left_join(links, rows.lead_id == links.merged_id)
+    return joined.mutate(target_id=ibis.coalesce(_.survivor_id, _.lead_id)).drop("merged_id", "survivor_id")
+
+
+@derived(kept=False, optional=frozenset({"opportunities"}))
+def lead_links(known_leads: ir.Table, opportunities: ir.Table) -> ir.Table:
+    """Which opportunities are a lead's: those that name it or that it names, its duplicates included."""
+    named = known_leads.filter(_.opportunity_id.notnull()).select("target_id", linked_id=_.opportunity_id)
+    naming = opportunities.filter(_.lead_id.notnull()).select(source_lead=_.lead_id, linked_id=_.opportunity_id)
+    found = naming.inner_join(known_leads, naming.source_lead == known_leads.lead_id)
+    return named.union(found.select("target_id", "linked_id")).distinct()
+
+
+# -- what it reached --------------------------------------------------------------------------------------------------
+
+
+@derived(
+    row_key=("lead_id", "account_id"),
+    optional=frozenset({"subscriptions"}),
+    fixed={"types": SOLD, "exclude_loss_reasons": NEVER_OPPORTUNITIES},
+)
+def lead_states(
+    known_leads: ir.Table, lead_links: ir.Table, deals: ir.Table, subscriptions: ir.Table, context: Context
+) -> ir.Table:
+    """Every lead that counts with the instants of its milestones, empty where it has not reached them by `now`.
+
+    `met_criteria` says how many of budget, authority, need and timing are known to be there. `<milestone>_after` is
+    the time on a wall clock from the lead's creation to the milestone, in seconds, and `watched` that to the end of the
+    day `now`, so that a window of n days is over at the same time of the day.
+    """
+    leads = _own_milestones(known_leads, context)
+    reached = lead_links.inner_join(deals, lead_links.linked_id == deals.opportunity_id)
+    reached = reached.group_by(of_lead=_.target_id).aggregate(
+        first_deal_at=_.created_at.min(),
+        deal_accepted_at=_.accepted_at.min(),
+        deal_won_at=ibis.ifelse(_.won, _.closed_at, None).min(),
+    )
+    leads = leads.left_join(reached, leads.lead_id == reached.of_lead)
+    leads = leads.mutate(
+        opportunity_at=ibis.ifelse(_.of_lead.notnull(), ibis.coalesce(_.converted_at, _.first_deal_at), None),
+        met_criteria=sum(
+            ibis.ifelse(_[name].fill_null(False), 1, 0)
+            for name in ("has_budget", "has_authority", "has_need", "has_timing")
+        ),
+    )
+    leads = leads.mutate(
+        opportunity_and_accepted_at=ibis.ifelse(
+            _.opportunity_at.notnull() & _.deal_accepted_at.notnull(),
+            ibis.greatest(_.opportunity_at, _.deal_accepted_at),
+            None,
+        )
+    )
+    return _told(_activated(leads, subscriptions, context), context)
+
+
+def _own_milestones(known_leads: ir.Table, context: Context) -> ir.Table:
+    """Leads that are no duplicates, with milestones of their own or else the earliest of their duplicates."""
+    rows = known_leads.mutate(
+        **{name: context.known(_[name]) for name in (*OWN_FIRST, "disqualified_at")},
+    )
+    twins = rows.filter(_.duplicate_of.notnull()).group_by(twin_of=_.target_id)
+    twins = twins.aggregate(**{f"twin_{name}": _[name].min() for name in OWN_FIRST})
+    leads = context.resolved(rows.filter(_.duplicate_of.isnull()))
+    leads = leads.left_join(twins, leads.lead_id == twins.twin_of)
+    return leads.mutate(**{name: ibis.coalesce(_[name], _[f"twin_{name}"]) for name in OWN_FIRST})
+
+
+def _activated(leads: ir.Table, subscriptions: ir.Table, context: Context) -> ir.Table:
+    """The leads with the instant at which each became a client.
+
+    Through a deal of its own; or, if no lead of its account won a deal, through the account's first subscription,
+    which is credited to the earliest lead. Who subscribed before was a customer already.
+    """
+    begun = subscriptions.filter(_.started_on <= context.today()).select("account_id", "started_on")
+    begun = context.resolved(begun).group_by(subscriber=_.account_id).aggregate(subscribed_on=_.started_on.min())
+    leads = leads.left_join(begun, leads.account_id == begun.subscriber)
+    siblings = ibis.window(group_by="account_id")
+    in_order = ibis.window(group_by="account_id", order_by=["created_at", "lead_id"])
+    leads = leads.mutate(account_won=_.deal_won_at.max().over(siblings), place=ibis.row_number().over(in_order))
+    credited = ((_.place == 0) & _.account_won.isnull() & (_.subscribed_on >= context.day(_.created_at))).fill_null(
+        False
+    )
+    started = instant_of(_.subscribed_on.cast("timestamp"), context.settings.time_zone)
+    by_itself = ibis.ifelse(credited, started, None)
+    return leads.mutate(activated_at=ibis.coalesce(_.deal_won_at, by_itself))
+
+
+def _told(leads: ir.Table, context: Context) -> ir.Table:
+    """The columns that events carry."""
+    zone = context.settings.time_zone
+
+    def after(instant: Any) -> Any:
+        return seconds_between(wall_clock(_.created_at, zone), wall_clock(instant, zone))
+
+    return leads.select(
+        *("lead_id", "account_id", "direction", "channel", "campaign_id", "met_criteria", "disqualified_at"),
+        *MILESTONES.values(),
+        present_owner=_.owner_id,
+        watched=after(context.end()),
+        **{f"{name}_after": after(_[MILESTONES[name]]) for name in OUTCOMES},
+    )
+
+
+@derived(
+    dimensions=LEAD_DIMENSIONS,
+    row_key=("lead_id", "account_id", "milestone"),
+    optional=frozenset({"lead_assignments"}),
+)
+def lead_events(lead_states: ir.Table, known_leads: ir.Table, lead_assignments: ir.Table, context: Context) -> ir.Table:
+    """One row for each milestone that a lead reached, on its day and with the owner of that moment.
+
+    The columns of the lead's other milestones say what became of it. `<milestone>_ripening` marks a row whose lead has
+    not got there, was not given up, and is younger than nine in ten were that did.
+    """
+    carried = [name for name in lead_states.columns if name != "present_owner"]
+    events = ibis.union(
+        *(
+            lead_states.filter(_[column].notnull()).select(
+                *carried, "present_owner", milestone=ibis.literal(name), at=_[column], day=context.day(_[column])
+            )
+            for name, column in MILESTONES.items()
+        )
+    )
+    owners = _owners(events, known_leads, lead_assignments)
+    events = events.left_join(owners, [events.lead_id == owners.held_lead, events.milestone == owners.held_milestone])
+    events = events.select(*carried, "milestone", "at", "day", owner_id=ibis.coalesce(_.person_id, _.present_owner))
+    return _with_ripening(events, context)
+
+
+def _owners(events: ir.Table, known_leads: ir.Table, lead_assignments: ir.Table) -> ir.Table:
+    """Who held a lead at its milestones, where an assignment says so: the latest of those in force.
+
+    A lead without assignments of its own takes those of its duplicates.
+    """
+    held = lead_assignments.rename(assigned_lead="lead_id")
+    held = held.inner_join(known_leads, held.assigned_lead == known_leads.lead_id)
+    held = held.select("target_id", "person_id", "valid_from", "valid_to", own=_.assigned_lead == _.target_id)
+    has_own = _.own.max().over(ibis.window(group_by="target_id"))
+    held = held.mutate(counts=_.own | ~has_own).filter(_.counts)
+    met = events.inner_join(
+        held,
+        [
+            events.lead_id == held.target_id,
+            held.valid_from <= events.at,
+            held.valid_to.isnull() | (held.valid_to > events.at),
+        ],
+    )
+    latest = ibis.window(group_by=["lead_id", "milestone"], order_by=[ibis.desc("valid_from"), ibis.desc("person_id")])
+    met = met.mutate(place=ibis.row_number().over(latest)).filter(_.place == 0)
+    return met.select("person_id", held_lead=_.lead_id, held_milestone=_.milestone)
+
+
+def _with_ripening(events: ir.Table, context: Context) -> ir.Table:
+    """The events with a mark for each outcome that may still come."""
+    spent = events.select(
+        usual_milestone=_.milestone,
+        **{f"spent_{name}": seconds_between(_.at, _[MILESTONES[name]]).cast("float64") for name in OUTCOMES},
+    )
+    usual = spent.group_by("usual_milestone").aggregate(
+        **{
+            f"usual_{name}": ibis.ifelse(_[f"spent_{name}"] >= 0, _[f"spent_{name}"], None).quantile(0.9)
+            for name in OUTCOMES
+        }
+    )
+    joined = events.left_join(usual, events.milestone == usual.usual_milestone)
+    age = seconds_between(_.at, context.end())
+    return joined.select(
+        *events.columns,
+        **{
+            f"{name}_ripening": _[MILESTONES[name]].isnull()
+            & _.disqualified_at.isnull()
+            & (age < _[f"usual_{name}"]).fill_null(False)
+            for name in OUTCOMES
+        },
+    )
+
+
+@derived(kept=False, row_key=("lead_id", "account_id", "reason"))
+def lead_events_left_out(leads: ir.Table, context: Context) -> ir.Table:
+    """Leads that no figure counts as leads of their own, and why."""
+    rows = leads.mutate(day=context.day(_.created_at))
+    told = ("lead_id", "account_id", "day", "owner_id", "created_at")
+    merged = rows.filter(_.duplicate_of.notnull()).select(
+        *told, reason=ibis.literal("a duplicate of ").concat(_.duplicate_of)
+    )
+    later = rows.filter(_.duplicate_of.isnull() & (_.day > context.today())).select(
+        *told, reason=ibis.literal(f"created after {context.now}")
+    )
+    return merged.union(later)
+
+
+# -- how long it takes ------------------------------------------------------------------------------------------------
+
+
+@derived(kept=False, dimensions=LEAD_DIMENSIONS, row_key=("lead_id", "account_id", "milestone"))
+def lead_waits(lead_events: ir.Table, context: Context, *, from_: Step = "lead", to: Step = "won") -> ir.Table:
+    """Milestones with the time between two steps: `elapsed` seconds where both were taken.
+
+    `waited` are the seconds from the first step to the second, or to the end of the day `now` while it has not come,
+    and `arrived` says which of the two.
+    """
+    start, end = (_[MILESTONES[STEPS[step]]] for step in (from_, to))
+    return lead_events.mutate(
+        elapsed=seconds_between(start, end),
+        waited=seconds_between(start, ibis.coalesce(end, context.end())),
+        arrived=end.notnull(),
+    )
+
+
+@derived(kept=False, row_key=("lead_id", "account_id"))
+def lead_waits_left_out(lead_waits: ir.Table, *, to: Step = "won") -> ir.Table:
+    """Leads that took the second step before the first, so that there is no time between."""
+    rows = lead_waits.filter((_.milestone == STEPS[to]) & (_.elapsed < 0))
+    return rows.select(
+        *("lead_id", "account_id", "day", "owner_id", "at"),
+        reason=ibis.literal("the second step came before the first"),
+    )
+
+
+@derived(kept=False, dimensions=OPPORTUNITY_DIMENSIONS, row_key=("opportunity_id", "account_id", "event"))
+def deal_origins(deal_events: ir.Table, lead_links: ir.Table, known_leads: ir.Table) -> ir.Table:
+    """Events of deals that came from a lead, with the lead's creation; the earliest if several leads led to it."""
+    survivors = known_leads.filter(_.duplicate_of.isnull()).select("lead_id", "created_at")
+    origins = lead_links.inner_join(survivors, lead_links.target_id == survivors.lead_id)
+    origins = origins.group_by(origin_of="linked_id").aggregate(lead_created_at=_.created_at.min())
+    joined = deal_events.inner_join(origins, deal_events.opportunity_id == origins.origin_of)
+    return joined.drop("origin_of")
