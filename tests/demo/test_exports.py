@@ -100,6 +100,26 @@ def test_nothing_has_happened_after_now(exports: Exports) -> None:
                 assert max(map(day, moments), default=NOW) <= NOW, f"{name}.{field.name}"
 
 
+def test_people_act_only_while_they_are_employed(exports: Exports) -> None:
+    """Whoever owns, sells, answers or is paid a quota works at the company on the day in question."""
+    people = exports.by_key("people", "person_id")
+    for entity, who, when in (
+        ("account_assignments", "person_id", "valid_from"),
+        ("lead_assignments", "person_id", "valid_from"),
+        ("opportunities", "owner_id", "closed_at"),
+        ("activities", "owner_id", "occurred_at"),
+        ("quotas", "person_id", "period_start"),
+        ("tickets", "agent_id", "opened_at"),
+        ("requests", "assignee_id", "opened_at"),
+        ("report_runs", "owner_id", "due_at"),
+    ):
+        for row in exports.rows(entity):
+            if row[when]:
+                person, then = people[row[who]], row[when][:10]
+                assert person["hired_on"] <= then, (entity, row)
+                assert not person["left_on"] or then < person["left_on"], (entity, row)
+
+
 def test_each_planted_fault_stands_once(exports: Exports) -> None:
     """Each of the bad rows that the README names is in its file, with its bad value in the column named."""
     for fault in FAULTS:

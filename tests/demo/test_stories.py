@@ -263,6 +263,4 @@ def test_half_of_one_region_changes_hands_on_one_day(exports: Exports, told: str
 def test_the_page_tells_the_stories_of_the_folder(folder: Path, root: Path) -> None:
     """The explanation in the docs carries the same stories, word for word, as the README of the folder."""
     page = (root / PAGE).read_text(encoding="utf-8")
-    assert page.endswith(told_stories(folder)), (
-        "run python -m tests.demo.refresh"
-    )
+    assert page.endswith(told_stories(folder)), "run python -m tests.demo.refresh"

@@ -111,7 +111,7 @@ class Subscriptions:
             segment, region = chance.weighted(SEGMENT_SHARES), chance.weighted(REGIONS)
             channel = chance.weighted({name: known.weight for name, known in CHANNELS.items()})
             created_at = at_work(weekday_from(day - timedelta(days=chance.whole(20, 90))), chance)
-            owner = self._staff.account_manager(region, max(day, date(2022, 3, 7)))
+            owner = self._staff.account_manager(region, created_at.date())
             account = self._companies.found(created_at, segment, region, channel, owner.person_id)
             customer = self._welcome(account, segment, day, self._companies.employ(account, created_at))
             if segment == "SMB" and chance.happens(0.5):
@@ -254,7 +254,7 @@ class Subscriptions:
         created_on = weekday_from(max(closing - timedelta(days=length), first))
         if created_on > NOW or created_on >= closing:
             return None
-        owner = self._staff.account_manager(account["region"], max(created_on, date(2022, 3, 7)))
+        owner = self._staff.account_manager(account["region"], created_on)
         offer = Offer(account, agreement.segment, kind, amount, owner, is_won, channel=account["channel"])
         return self._deals.run(offer, at_work(created_on, chance), closing_on=closing)
 
@@ -343,7 +343,7 @@ class Subscriptions:
         if created_on > NOW:
             return False
         account = customer.account
-        owner = self._staff.account_manager(account["region"], max(created_on, date(2022, 3, 7)))
+        owner = self._staff.account_manager(account["region"], created_on)
         seats, unit = order if stays else (agreement.seats, agreement.unit)
         amount = seats * unit * agreement.term
         offer = Offer(account, agreement.segment, "renewal", amount, owner, stays, channel=account["channel"])
@@ -418,7 +418,7 @@ class Subscriptions:
         if created_on > NOW:
             return
         order = self._order(segment, customer.account, back)
-        owner = self._staff.seller(segment, customer.account["region"], max(created_on, date(2022, 6, 1)))
+        owner = self._staff.seller(segment, customer.account["region"], created_on)
         amount = order[0] * order[1] * order[2]
         offer = Offer(customer.account, segment, "new_business", amount, owner, is_won=True, channel="Outbound")
         deal = self._deals.run(offer, at_work(created_on, chance))
