@@ -15,15 +15,14 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import revgauge.derived
-import revgauge.metrics
 from revgauge.catalogue.build import Built, Published, Scope, build, first_day, publish
 from revgauge.catalogue.context import Context
 from revgauge.catalogue.engine import Step, Warehouse
 from revgauge.catalogue.evaluation import Evaluation, Request, Result, Value
 from revgauge.catalogue.gaps import Finding, GapFinder
-from revgauge.catalogue.registry import Catalogue, Metric, definitions_in
+from revgauge.catalogue.registry import Catalogue, Metric
 from revgauge.catalogue.rows import Listing, RowFinder
+from revgauge.metrics import builtin_catalogue
 from revgauge.model.period import Grain, Period
 from revgauge.model.store import HOME, project_lock, store_path
 from revgauge.project.own_metrics import load_own_metrics
@@ -38,11 +37,6 @@ RECENT = 13
 """How many periods are shown when none is named: a year and the same period before it."""
 
 Progress = Callable[[str], None]
-
-
-def builtin_catalogue() -> Catalogue:
-    """The definitions that come with RevGauge."""
-    return Catalogue(iter([*definitions_in(revgauge.derived), *definitions_in(revgauge.metrics)]))
 
 
 @dataclass(frozen=True)
