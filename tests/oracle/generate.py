@@ -253,7 +253,21 @@ def _periods(dice: Dice, *, plain: bool, discount: bool) -> list[Stay]:
         without_day = max([last_start, *(end for _, end, *_ in stays if end is not None)])
         if all(end is not None for _, end, *_ in stays):
             stays.append((without_day, without_day, "7", 1, None))
-    return stays
+    return _settled(dice, stays)
+
+
+def _settled(dice: Dice, stays: list[Stay]) -> list[Stay]:
+    """The same rows, but of those that start together none is a trial and none ends after `now`.
+
+    Which of them counts would depend on whether an end that has not happened still sorts them.
+    """
+    starts = [start for start, *_ in stays]
+    settled = []
+    for start, end, mrr, quantity, trial in stays:
+        alone = starts.count(start) == 1
+        happened = alone or end is None or end <= dice.now
+        settled.append((start, end if happened else None, mrr, quantity, trial if alone else None))
+    return settled
 
 
 def _contracts(dice: Dice, world: World, account_id: str) -> None:

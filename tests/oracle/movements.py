@@ -168,8 +168,8 @@ def amount_of(found: list[Movement], kind: str) -> Fraction | None:
 
 
 def part_of(found: list[Movement], part: str) -> Fraction | None:
-    """The sum of one part of the net changes; a change without a rate makes every part of its kind unknown."""
-    if amount_of(found, "expansion" if part in GAINS else "contraction") is None:
+    """The sum of one part of the net changes; a change without a rate makes every part unknown."""
+    if total(move.amount for move in found if move.kind in {"expansion", "contraction"}) is None:
         return None
     return total(move.parts[part] for move in found if part in move.parts)
 
