@@ -210,7 +210,7 @@ class Evaluation:
             result.numerator = self._framed(work.series(top.left, begun), request, metric)
             result.denominator = self._framed(work.series(top.right, begun), request, metric)
             result.counted = _counts(top.left) and _counts(top.right)
-        if isinstance(top, Spread):
+        if isinstance(top, Spread) and begun:
             found = work.statistics(top, begun)
             missing = [[None] * len(keys)]
             result.statistics = {

@@ -84,8 +84,10 @@ class Derived(Definition):
     """It compares the two ends of each period, so that it is made anew for each grain."""
     row_key: tuple[str, ...] = ()
     """Columns that name a row to a person, first in a listing."""
-    ledger: str | None = None
-    """The derived table that lists the rows behind a balance of this one."""
+    left_out: str | None = None
+    """The derived table with the rows left out of this one and the `reason`; by default `<name>_left_out`, if any."""
+    stays: str | None = None
+    """The derived table of the stays, from `start` to `stop`, whose `mrr` makes up the `amount` of a balance."""
 
 
 @dataclass(frozen=True)
@@ -226,7 +228,7 @@ class Catalogue:
         if not absent:
             found += [f"fixes {name}, which is no parameter" for name in definition.fixed if name not in known]
         if isinstance(definition, Derived):
-            tables = {dimension.lookup for dimension in definition.dimensions.values()} | {definition.ledger}
+            tables = {dimension.lookup for dimension in definition.dimensions.values()} | {definition.left_out, definition.stays}
             found += [f"refers to {name}, which does not exist" for name in tables - {None} if name not in self.derived]
         return found
 

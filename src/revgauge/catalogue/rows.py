@@ -124,7 +124,7 @@ class RowFinder:
         if isinstance(leaf, Revaluation):
             rows = self._revalued(leaf, period, cut, keys)
         elif isinstance(leaf, Total) and days.first is None:
-            rows = self._balances(table, leaf, period, keys)
+            rows = self._balances(table, leaf, period, cut, keys)
         else:
             rows = self._plain(table, leaf, keys)
         total = _add_up(leaf, rows, days, period, answer)
@@ -149,12 +149,23 @@ class RowFinder:
             expression = expression.filter(_[CONTRIBUTION].notnull())
         return self._fetched(expression, keys)
 
-    def _balances(self, table: ir.Table, leaf: Total, period: Period, keys: list[str]) -> list[dict[str, Any]]:
-        """What each row key adds to the balance: its changes added up, where they do not cancel out."""
+    def _balances(
+        self, table: ir.Table, leaf: Total, period: Period, cut: Cut, keys: list[str]
+    ) -> list[dict[str, Any]]:
+        """What each row key adds to the balance: its changes added up, where they do not cancel out.
+
+        Where the facts name the stays behind them, the stays of that day are listed instead.
+        """
         value = 1 if leaf.value is None else column_of(table, leaf.value)
         group = [*keys, *([leaf.currency] if leaf.currency else [])]
-        netted = table.mutate(**{CONTRIBUTION: value}).group_by(*group).aggregate(**{CONTRIBUTION: _[CONTRIBUTION].sum()})
-        rows = self._fetched(netted.filter(_[CONTRIBUTION] != 0), keys)
+        changes = table.mutate(**{CONTRIBUTION: value})
+        netted = changes.group_by(*group).aggregate(**{CONTRIBUTION: _[CONTRIBUTION].sum()})
+        netted = netted.filter(_[CONTRIBUTION] != 0)
+        definition = self.evaluation.catalogue.derived.get(leaf.facts.name)
+        if definition is not None and definition.stays and leaf.value == "amount":
+            rows = self._stays(definition.stays, netted, leaf, period, cut, keys)
+        else:
+            rows = self._fetched(netted, keys)
         if leaf.currency:
             on = leaf.convert_on(period) if leaf.convert_on else leaf.days(period).last
             with localcontext(prec=PRECISION):
@@ -164,6 +175,22 @@ class RowFinder:
                     row["_gap"] = int(rate is None)
                     row[CONTRIBUTION] = None if rate is None else to_decimal(row[CONTRIBUTION]) * rate
         return rows
+
+    def _stays(
+        self, name: str, netted: ir.Table, leaf: Total, period: Period, cut: Cut, keys: list[str]
+    ) -> list[dict[str, Any]]:
+        """The stays that cover the day of the balance, of those who have one."""
+        resolver = self.evaluation.resolver
+        stays = resolver.table(resolver.facts(name, leaf.facts.params_dict(), leaf.facts.scope))
+        on = day_literal(leaf.days(period).last)
+        here = stays.filter((_.start <= on) & (_.stop.isnull() | (_.stop > on)) & (_.mrr != 0))
+        whole = [key for key in (*keys, *leaf.facts.scope.whole_by) if key in here.columns]
+        mine = here.semi_join(netted, [(key, key) for key in whole if key in netted.columns])
+        for dimension, wanted in cut.only:
+            if dimension in leaf.facts.scope.whole_by:
+                mine = mine.filter(mine[dimension] == wanted)
+        columns = [name for name in ("subscription_id", "product", "plan", "quantity", "start", "stop") if name in mine.columns]
+        return self._fetched(mine.select(*keys, *columns, str(leaf.currency), **{CONTRIBUTION: _.mrr}), keys)
 
     def _revalued(self, leaf: Revaluation, period: Period, cut: Cut, keys: list[str]) -> list[dict[str, Any]]:
         """For each change of a rate, what the balance of the day before gained or lost."""
@@ -192,7 +219,7 @@ class RowFinder:
         """Rows that might be expected and do not count, with the reason."""
         catalogue = self.evaluation.catalogue
         definition = catalogue.derived.get(leaf.facts.name)
-        name = (definition.ledger if definition else None) or f"{leaf.facts.name}_left_out"
+        name = (definition.left_out if definition else None) or f"{leaf.facts.name}_left_out"
         if name not in catalogue.derived:
             return []
         resolver = self.evaluation.resolver
@@ -206,7 +233,7 @@ class RowFinder:
         return self._fetched(table.drop(*[name for name in table.columns if name.startswith("cut_")]), [])
 
     def _fetched(self, expression: ir.Table, keys: list[str]) -> list[dict[str, Any]]:
-        order = [name for name in (*keys, "day") if name in expression.columns]
+        order = [name for name in dict.fromkeys((*keys, "day")) if name in expression.columns]
         ordered = expression.order_by(order) if order else expression
         return list(self.context.warehouse.fetch(ordered, "rows").to_pylist())
 

@@ -17,7 +17,7 @@ from ibis import _
 from revgauge.catalogue.engine import MONEY, as_money, day_literal, flag, times
 from revgauge.catalogue.facts import own
 from revgauge.catalogue.registry import derived
-from revgauge.derived.subscriptions import ACCOUNT_DIMENSIONS
+from revgauge.derived.subscriptions import ACCOUNT_DIMENSIONS, LEFT_OUT
 from revgauge.model.period import DAY, Period, add_months
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def _placed(table: ir.Table, periods: Sequence[Period], ends: Sequence[date], co
     return joined.select(**columns, day=ibis.coalesce(early, joined.counts_from)).filter(_.day.notnull())
 
 
-@derived(per_period=True, dimensions=ACCOUNT_DIMENSIONS, row_key=("account_id",))
+@derived(per_period=True, dimensions=ACCOUNT_DIMENSIONS, row_key=("account_id",), left_out=LEFT_OUT)
 def retained_mrr(
     account_days: ir.Table,
     context: Context,

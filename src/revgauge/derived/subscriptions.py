@@ -33,6 +33,8 @@ ACCOUNT_DIMENSIONS: dict[str, Dimension] = {
 """Dimensions of recurring revenue: those of the account as it is now; `product` and `plan` filter the rows first, so
 that each is treated as a company of its own and they do not add up to the total."""
 
+LEFT_OUT = "subscription_rows_left_out"
+
 
 def _whole(context: Context) -> tuple[str, ...]:
     """What is one customer: the account, or the account within a product or plan."""
@@ -57,7 +59,7 @@ def subscription_rows(
 
     Rows of a subscription are taken in the order of start, end (open last) and amount, so that neither the order of
     the file nor a row loaded twice matters; each ends where the next begins, at its own end or at the end of its
-    subscription, whichever comes first. `left_out` says why a row has no day at all.
+    subscription, whichever comes first.
     """
     rows = subscription_periods.filter(_.valid_from <= context.today())
     rows = rows.mutate(
@@ -99,6 +101,32 @@ def subscription_rows(
         stop=ibis.least(_.stated_stop, _.next_start, _.term_stop),
     )
     return context.resolved(rows, level=level)
+
+
+@derived(
+    kept=False,
+    needs=("subscription_periods.valid_from", "subscription_periods.mrr"),
+    dimensions=ACCOUNT_DIMENSIONS,
+)
+def subscription_rows_left_out(
+    subscription_periods: ir.Table, subscription_rows: ir.Table, context: Context, *, level: Level = "account"
+) -> ir.Table:
+    """Rows of subscription periods that count for nothing, and why; those of the future are dated `now`."""
+    coming = subscription_periods.filter(_.valid_from > context.today()).select(
+        "account_id", "subscription_id", start=_.valid_from, stop=_.valid_to, mrr=_.mrr, day=context.today()
+    )
+    coming = context.resolved(coming, level=level).mutate(reason=ibis.literal(f"it starts after {context.now}"))
+    idle = subscription_rows.filter((_.stop <= _.start).fill_null(False) | _.is_trial | (_.mrr == 0))
+    reason = ibis.cases(
+        ((_.stop <= _.start).fill_null(False), "it has no day: it ends, or a later row of it begins, as it starts"),
+        (_.is_trial, "a trial: what it would pay does not count"),
+        else_="nothing is paid for it",
+    )
+    idle = idle.select("account_id", "subscription_id", "start", "stop", "mrr", day=_.start, reason=reason)
+    terms = subscription_rows.select(of="subscription_id", product=_.product, plan=_.plan).distinct()
+    both = idle.union(coming)
+    joined = both.left_join(terms, both.subscription_id == terms.of).drop("of")
+    return joined.mutate(product=context.or_unknown(_.product), plan=context.or_unknown(_.plan))
 
 
 def _live(rows: ir.Table) -> ir.Table:
@@ -395,7 +423,9 @@ def _counted(days: ir.Table, whole: tuple[str, ...], *, first: Any, foreign: Any
     )
 
 
-@derived(dimensions=ACCOUNT_DIMENSIONS, row_key=("account_id",), kept=False)
+@derived(
+    dimensions=ACCOUNT_DIMENSIONS, row_key=("account_id",), kept=False, left_out=LEFT_OUT, stays="live_rows"
+)
 def mrr_changes(account_days: ir.Table, context: Context) -> ir.Table:
     """Changes of what counts, to be added up to a state: recurring revenue by currency, customers, units.
 
@@ -420,8 +450,9 @@ def mrr_changes(account_days: ir.Table, context: Context) -> ir.Table:
 
 
 @derived(
-    dimensions={**ACCOUNT_DIMENSIONS},
+    dimensions=ACCOUNT_DIMENSIONS,
     row_key=("account_id", "day", "kind"),
+    left_out=LEFT_OUT,
 )
 def mrr_movements(account_days: ir.Table, context: Context) -> ir.Table:
     """One row for each day on which an account's recurring revenue moved: its kind and amount at that day's rates.
@@ -490,6 +521,7 @@ def mrr_movements(account_days: ir.Table, context: Context) -> ir.Table:
 @derived(
     dimensions={**ACCOUNT_DIMENSIONS, **own("cancel_reason")},
     row_key=("account_id", "day", "cancel_reason"),
+    left_out=LEFT_OUT,
 )
 def departures(mrr_movements: ir.Table, subscription_changes: ir.Table, context: Context) -> ir.Table:
     """Churn movements with the reason given for the largest row that was lost (between equals the later key)."""
@@ -517,6 +549,7 @@ def departures(mrr_movements: ir.Table, subscription_changes: ir.Table, context:
 @derived(
     dimensions=ACCOUNT_DIMENSIONS,
     row_key=("account_id", "day"),
+    left_out=LEFT_OUT,
 )
 def mrr_parts(
     mrr_movements: ir.Table, subscription_changes: ir.Table, live_rows: ir.Table, context: Context
