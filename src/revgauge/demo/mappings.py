@@ -69,8 +69,6 @@ def _value(column: Column) -> str:
     header = column.header if column.header.isidentifier() else f'"{column.header}"'
     if column.form in _UNITS:
         return f"{{column: {header}, unit: {_UNITS[column.form]}}}"
-    if column.form == "lower":
-        return f"{{sql: 'upper({header})'}}"
     if column.form == "label":
         words = ", ".join(f"{said}: {meant}" for said, meant in _TYPES.items())
         return f"{{column: {header}, map: {{{words}}}}}"
