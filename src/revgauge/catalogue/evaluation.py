@@ -297,7 +297,10 @@ class Work:
             case Worked(function, of, emptiness):
                 return apply(function, [self.series(part, periods) for part in of], self.reasons.code(emptiness))
             case Noted(inner, mark, share, limit):
-                value, part = self.series(inner, periods), self.series(share, periods)
+                value = self.series(inner, periods)
+                if any(id(leaf) not in self.answers for leaf in share.leaves()):
+                    return value  # only the value was asked for, as by a listing of rows
+                part = self.series(share, periods)
                 marks = {**value.marks, mark: (part.codes == 0) & (part.numbers >= limit)}
                 return Series(value.numbers, value.codes, marks)
             case Curve():

@@ -256,14 +256,12 @@ def _with_ripening(events: ir.Table, context: Context) -> ir.Table:
     )
 
 
-@derived(kept=False, row_key=("lead_id", "account_id", "reason"))
+@derived(kept=False, dimensions=LEAD_DIMENSIONS, row_key=("lead_id", "account_id", "reason"))
 def lead_events_left_out(leads: ir.Table, context: Context) -> ir.Table:
     """Leads that no figure counts as leads of their own, and why."""
     rows = leads.mutate(day=context.day(_.created_at))
-    told = ("lead_id", "account_id", "day", "owner_id", "created_at")
-    merged = rows.filter(_.duplicate_of.notnull()).select(
-        *told, reason=ibis.literal("a duplicate of ").concat(_.duplicate_of)
-    )
+    told = ("lead_id", "account_id", "day", "direction", "channel", "campaign_id", "owner_id", "created_at")
+    merged = rows.filter(_.duplicate_of.notnull()).select(*told, reason="a duplicate of " + _.duplicate_of)
     later = rows.filter(_.duplicate_of.isnull() & (_.day > context.today())).select(
         *told, reason=ibis.literal(f"created after {context.now}")
     )
@@ -288,7 +286,7 @@ def lead_waits(lead_events: ir.Table, context: Context, *, from_: Step = "lead",
     )
 
 
-@derived(kept=False, row_key=("lead_id", "account_id"))
+@derived(kept=False, dimensions=LEAD_DIMENSIONS, row_key=("lead_id", "account_id"))
 def lead_waits_left_out(lead_waits: ir.Table, *, to: Step = "won") -> ir.Table:
     """Leads that took the second step before the first, so that there is no time between."""
     rows = lead_waits.filter((_.milestone == STEPS[to]) & (_.elapsed < 0))
@@ -298,7 +296,12 @@ def lead_waits_left_out(lead_waits: ir.Table, *, to: Step = "won") -> ir.Table:
     )
 
 
-@derived(kept=False, dimensions=OPPORTUNITY_DIMENSIONS, row_key=("opportunity_id", "account_id", "event"))
+@derived(
+    kept=False,
+    dimensions=OPPORTUNITY_DIMENSIONS,
+    row_key=("opportunity_id", "account_id", "event"),
+    left_out="deal_events_left_out",
+)
 def deal_origins(deal_events: ir.Table, lead_links: ir.Table, known_leads: ir.Table) -> ir.Table:
     """Events of deals that came from a lead, with the lead's creation; the earliest if several leads led to it."""
     survivors = known_leads.filter(_.duplicate_of.isnull()).select("lead_id", "created_at")

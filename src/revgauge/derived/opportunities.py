@@ -210,7 +210,7 @@ def _pitched(deals: ir.Table, opportunity_changes: ir.Table, stages: ir.Table) -
     return reached.select("pitched_id").distinct()
 
 
-@derived(kept=False, row_key=("opportunity_id", "account_id", "reason"))
+@derived(kept=False, dimensions=OPPORTUNITY_DIMENSIONS, row_key=("opportunity_id", "account_id", "reason"))
 def deal_events_left_out(
     opportunities: ir.Table,
     known_opportunities: ir.Table,
@@ -221,25 +221,33 @@ def deal_events_left_out(
     exclude_loss_reasons: tuple[str, ...] = NEVER_OPPORTUNITIES,
 ) -> ir.Table:
     """Opportunities that sales figures do not count, or count only in part, and why."""
-    told = ("opportunity_id", "account_id", "day", "type", "owner_id", "amount", "currency", "closed_at")
     stated = opportunities.mutate(day=context.day(_.created_at))
-    merged = stated.filter(_.duplicate_of.notnull()).select(
-        *told, reason=ibis.literal("a duplicate of ").concat(_.duplicate_of)
-    )
-    later = stated.filter(_.duplicate_of.isnull() & (_.day > context.today())).select(
-        *told, reason=ibis.literal(f"created after {context.now}")
-    )
     counted = known_opportunities.mutate(day=_.created_day)
-    other = counted.filter(~_.type.isin(types)).select(*told, reason=ibis.literal("of type ").concat(_.type))
-    never = counted.filter(_.type.isin(types) & _never_was(exclude_loss_reasons)).select(
-        *told, reason=ibis.literal("never an opportunity: lost as ").concat(_.loss_reason)
+    closed = deals.filter(_.closed).mutate(day=_.closed_day)
+    no_amount = "without an amount: counted, but in no sum"
+    return ibis.union(
+        _left_out(stated.filter(_.duplicate_of.notnull()), "a duplicate of " + _.duplicate_of),
+        _left_out(stated.filter(_.duplicate_of.isnull() & (_.day > context.today())), f"created after {context.now}"),
+        _left_out(counted.filter(~_.type.isin(types)), "of type " + _.type),
+        _left_out(
+            counted.filter(_.type.isin(types) & _never_was(exclude_loss_reasons)),
+            "never an opportunity: lost as " + _.loss_reason,
+        ),
+        _left_out(
+            closed.filter(_.closed_at < _.created_at), "closed before it was created: counted, but without a cycle"
+        ),
+        _left_out(deals.mutate(day=_.created_day).filter(_.amount.isnull()), no_amount),
+        _left_out(closed.filter(_.amount.isnull() & (_.closed_day != _.created_day)), no_amount),
     )
-    reversed_ = deals.filter(_.closed_at < _.created_at).select(
-        *(name for name in told if name != "day"),
-        day=_.closed_day,
-        reason=ibis.literal("closed before it was created: counted, but without a cycle"),
+
+
+def _left_out(rows: ir.Table, reason: Any) -> ir.Table:
+    """What a person needs to know of opportunities that do not count."""
+    return rows.select(
+        *("opportunity_id", "account_id", "day", "type", "channel", "campaign_id", "pipeline", "owner_id"),
+        *("amount", "currency", "created_at", "closed_at"),
+        reason=reason,
     )
-    return ibis.union(merged, later, other, never, reversed_.select(*told, "reason"))
 
 
 # -- amounts of then --------------------------------------------------------------------------------------------------
@@ -249,6 +257,7 @@ def deal_events_left_out(
     dimensions=OPPORTUNITY_DIMENSIONS,
     row_key=("opportunity_id", "account_id"),
     needs=("opportunities.amount",),
+    left_out="deal_events_left_out",
     per_period=lambda params: params["amount"] == "period_end",
 )
 def created_deal_values(
@@ -304,6 +313,7 @@ def _with_period_end(created: ir.Table, context: Context) -> ir.Table:
     dimensions=OPPORTUNITY_DIMENSIONS,
     row_key=("opportunity_id", "account_id"),
     needs=("opportunities.created_at", "opportunities.closed_at"),
+    left_out="deal_events_left_out",
 )
 def open_deal_changes(deals: ir.Table, opportunity_changes: ir.Table, context: Context) -> ir.Table:
     """Changes of the number of open deals, to be added up to a state, and of those past their expected close.
