@@ -8,6 +8,7 @@ more than seconds.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
 import json
 import statistics
@@ -20,17 +21,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from benchmarks.compare import Comparison, compare
-from benchmarks.generate import generate
 from benchmarks.hand_sql import FAMILIES
 from benchmarks.machine import describe
 from benchmarks.ways import PER_METRIC_CUT, WAYS
 
-RESULTS = Path(__file__).parent / "results.json"
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "benchmarks" / "results.json"
 
 LABELS = {
     "product": "revgauge build",
@@ -46,6 +48,9 @@ ONCE = frozenset({"per_metric"})
 SIDES = {"product": "hand", "per_metric": "hand", "polars_movements": "hand_movements"}
 """Which way each one is compared with, in figures and in time."""
 
+SMALL = 0.001
+"""The scale at which scans are counted."""
+
 _CUTS = len(FAMILIES[0].dimensions) + 1
 
 
@@ -53,7 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, write the results; 1 if figures differ or a way failed."""
     options = _options(arguments)
     scales = sorted(options.scales or {options.scale, options.scale / 10})
-    measured = [_at(scale, options) for scale in scales]
+    scans = _all_scans(options)
+    measured = [_at(scale, options, scans) for scale in scales]
     results = {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": describe(),
@@ -78,10 +84,21 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _at(scale: float, options: argparse.Namespace) -> dict[str, Any]:
+def _all_scans(options: argparse.Namespace) -> dict[str, dict[str, int]]:
+    """How often each way reads each table; the plans are the same at every scale, so a small store will do."""
+    store = options.data / "scans.duckdb"
+    _generated(SMALL, store)
+    found = {}
+    for way in options.ways:
+        with contextlib.suppress(subprocess.CalledProcessError):  # the measurement says what is wrong with it
+            found[way] = _run(way, store, "--scans")
+    return found
+
+
+def _at(scale: float, options: argparse.Namespace, scans: dict[str, dict[str, int]]) -> dict[str, Any]:
     store = options.data / f"scale-{scale:g}.duckdb"
     print(f"\nscale {scale:g}: generating", flush=True)
-    rows = generate(scale, store)
+    rows = _generated(scale, store)
     runs: dict[str, list[dict[str, Any]]] = {way: [] for way in options.ways}
     failed: dict[str, str] = {}
     for turn in range(options.repeats):
@@ -92,7 +109,7 @@ def _at(scale: float, options: argparse.Namespace) -> dict[str, Any]:
                 runs[way].append(_run(way, store))
             except subprocess.CalledProcessError as error:
                 failed[way] = str(error.stderr).strip().rpartition("\n")[2]
-    summary = {way: _summary(way, found, _scans(way, store)) for way, found in runs.items() if found}
+    summary = {way: _summary(way, found, scans.get(way, {})) for way, found in runs.items() if found}
     compared, lacking = {}, {}
     for way, other in SIDES.items():
         if way in summary and other in summary:
@@ -111,6 +128,15 @@ def _at(scale: float, options: argparse.Namespace) -> dict[str, Any]:
     return found
 
 
+def _generated(scale: float, store: Path) -> dict[str, int]:
+    """Write the store in a process of its own, so that this one stays small beside those that are measured."""
+    subprocess.run(
+        [sys.executable, "-m", "benchmarks.generate", str(scale), str(store)], check=True, capture_output=True, cwd=ROOT
+    )
+    with duckdb.connect(str(store), read_only=True) as connection:
+        return dict(connection.execute("SELECT entity, max(rows) FROM loaded_fields GROUP BY entity").fetchall())
+
+
 def _run(way: str, store: Path, *options: str) -> dict[str, Any]:
     figures = _figures_path(way, store)
     done = subprocess.run(
@@ -118,14 +144,10 @@ def _run(way: str, store: Path, *options: str) -> dict[str, Any]:
         capture_output=True,
         text=True,
         check=True,
-        cwd=Path(__file__).parent.parent,
+        cwd=ROOT,
     )
     found: dict[str, Any] = json.loads(done.stdout.strip().rpartition("\n")[2])
     return found
-
-
-def _scans(way: str, store: Path) -> dict[str, int]:
-    return _run(way, store, "--scans")
 
 
 def _figures_path(way: str, store: Path) -> Path:
@@ -155,6 +177,7 @@ def _summary(way: str, runs: Sequence[dict[str, Any]], scans: dict[str, int]) ->
     found = {
         **runs[-1],
         "seconds": round(statistics.median(seconds), 3),
+        "cpu_seconds": round(statistics.median(run["cpu_seconds"] for run in runs), 3),
         "all_seconds": [round(each, 3) for each in seconds],
         "peak_mib": round(max(run["peak_mib"] for run in runs)),
         "scans": scans,
@@ -162,17 +185,24 @@ def _summary(way: str, runs: Sequence[dict[str, Any]], scans: dict[str, int]) ->
     }
     if way == "per_metric":
         # One cut of six was asked; the others cost the same, since each reads the tables anew.
-        found["seconds_for_all_cuts"] = round(_CUTS * found["seconds"], 1)
+        for name in ("seconds", "cpu_seconds"):
+            found[f"{name}_for_all_cuts"] = round(_CUTS * found[name], 1)
     return found
 
 
-def _ratios(summary: dict[str, dict[str, Any]]) -> dict[str, float]:
-    found = {}
-    for way, other in SIDES.items():
-        if way in summary and other in summary:
-            seconds = summary[way].get("seconds_for_all_cuts", summary[way]["seconds"])
-            found[f"{way} / {other}"] = round(seconds / summary[other]["seconds"], 2)
-    return found
+def _ratios(summary: dict[str, dict[str, Any]]) -> dict[str, dict[str, float]]:
+    return {
+        f"{way} / {other}": {
+            name: round(_whole(summary[way], name) / summary[other][name], 2) for name in ("seconds", "cpu_seconds")
+        }
+        for way, other in SIDES.items()
+        if way in summary and other in summary
+    }
+
+
+def _whole(found: dict[str, Any], name: str) -> float:
+    """The time for all cuts, where only some of them were measured."""
+    return float(found.get(f"{name}_for_all_cuts", found[name]))
 
 
 def _growth(measured: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -180,12 +210,15 @@ def _growth(measured: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     found = []
     for smaller, larger in itertools.pairwise(measured):
         times = {
-            way: round(larger["ways"][way]["seconds"] / smaller["ways"][way]["seconds"], 2)
+            way: {
+                name: round(larger["ways"][way][name] / smaller["ways"][way][name], 2)
+                for name in ("seconds", "cpu_seconds")
+            }
             for way in larger["ways"]
             if way in smaller["ways"]
         }
         rows = sum(larger["rows"].values()) / sum(smaller["rows"].values())
-        found.append({"from": smaller["scale"], "to": larger["scale"], "rows": round(rows, 2), "seconds": times})
+        found.append({"from": smaller["scale"], "to": larger["scale"], "rows": round(rows, 2), "times": times})
     return found
 
 
@@ -193,17 +226,17 @@ def _print_scale(found: dict[str, Any], compared: dict[str, Comparison]) -> None
     rows = found["rows"]
     shown = ("accounts", "subscription_periods", "leads", "opportunities", "opportunity_history", "tickets")
     print(", ".join(f"{rows[name]:,} {name.replace('_', ' ')}" for name in shown))
-    print(f"{'':32}{'seconds':>9}{'all runs':>24}{'peak MiB':>10}{'scans':>7}{'beside':>22}{'ratio':>8}  figures")
-    for way, way_found in found["ways"].items():
-        seconds = way_found.get("seconds_for_all_cuts", way_found["seconds"])
-        runs = " ".join(f"{each:.2f}" for each in way_found["all_seconds"])
+    heading = f"{'':30}{'seconds':>9}{'of cores':>9}  {'each run':24}{'peak MiB':>9}{'scans':>7}"
+    print(f"{heading}   {'times as long as, by clock (by cores)':42}figures")
+    for way, its in found["ways"].items():
+        runs = " ".join(f"{each:.2f}" for each in its["all_seconds"])
+        scans = its["scans_in_all"] * (_CUTS if "seconds_for_all_cuts" in its else 1)
+        line = f"{LABELS[way]:30}{_whole(its, 'seconds'):>9.2f}{_whole(its, 'cpu_seconds'):>9.2f}  {runs:24}"
+        line += f"{its['peak_mib']:>9,}{scans:>7,}"
         other = SIDES.get(way, "")
         ratio = found["ratios"].get(f"{way} / {other}")
-        scans = way_found["scans_in_all"] * (_CUTS if "seconds_for_all_cuts" in way_found else 1)
-        print(
-            f"{LABELS[way]:32}{seconds:>9.2f}{runs:>24}{way_found['peak_mib']:>10,}{scans:>7,}"
-            f"{other if ratio else '':>22}{f'{ratio:.2f}' if ratio else '':>8}  {_verdict(compared.get(way))}"
-        )
+        beside = f"{ratio['seconds']:.2f} ({ratio['cpu_seconds']:.2f}) {LABELS[other]}" if ratio else ""
+        print(f"{line}   {beside:42}{_verdict(compared.get(way))}")
     if "per_metric" in found["ways"]:
         asked = found["ways"]["per_metric"]
         print(
@@ -235,6 +268,8 @@ def _verdict(comparison: Comparison | None) -> str:
 
 def _print_growth(growth: Sequence[dict[str, Any]]) -> None:
     for step in growth:
-        print(f"\nfrom scale {step['from']:g} to {step['to']:g}, {step['rows']:.1f} times the rows, seconds grow")
-        for way, times in step["seconds"].items():
-            print(f"  {LABELS[way]:32}{times:>7.1f} times")
+        print(
+            f"\nfrom scale {step['from']:g} to {step['to']:g}, {step['rows']:.1f} times the rows: times as long by clock (by cores)"
+        )
+        for way, times in step["times"].items():
+            print(f"  {LABELS[way]:30}{times['seconds']:>7.1f} ({times['cpu_seconds']:.1f})")
