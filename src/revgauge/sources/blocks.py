@@ -78,6 +78,14 @@ class AbsentColumnError(LookupError):
         self.known = list(known)
 
 
+class BlockGapError(Exception):
+    """A block that cannot be filled from what a team has; `problems` says what is missing."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("a block is a gap")
+        self.problems = [replace(problem, rule="data_gap", severity="warning") for problem in problems]
+
+
 class BlockRun:
     """One block on its way from inputs to rows."""
 
@@ -116,6 +124,8 @@ class BlockRun:
         """The FROM clause: the base with each lookup beside it, at most one row each."""
         clause = f"{self.base.table} AS b"
         for number, join in enumerate(self.block.join):
+            if join.with_ not in self.inputs:
+                continue  # a table that the team does not have; what would come from it is a gap
             right = self.inputs[join.with_]
             alias = f"j{number}"
             keys = [self._raw_column(right, column, join.with_) for column in join.on.values()]
@@ -233,28 +243,55 @@ class BlockRun:
                 problems.extend(self._absent(name, error))
             except ExpressionError as error:
                 problems.append(self._mistake(name, str(error)))
-        where, newest = None, None
         try:
+            where = None
             if self.block.where is not None:
-                where = compile_expression(self.block.where, self._cell_name)
-            if self.block.newest_by is not None and self.block.newest_by not in specs:
-                newest = quoted(self._cell(self.block.newest_by, "text", None, FieldSpec(column="")).name)
+                where = compile_expression(self.block.where, self._cell_name, lenient=self._gaps_allowed)
         except AbsentColumnError as error:
-            line = self.mapping.field_line(self.entity.name, self.place, "")
-            near = nearest(error.name, error.known)
-            fix = f"Did you mean `{near}`?" if near else f"The columns are: {', '.join(error.known)}."
-            reason = f"{self.entity.name} needs the column `{error.name}`, which {error.place} does not have"
-            problems.append(Problem(self.mapping.file, "absent_column", reason, fix, row=line, column=error.name))
+            problems.append(self._absent_outside(error))
+        newest = self._newest(specs, problems)
+        if not formulas and not problems:
+            fix = "Map its fields, or rename the columns to the names of its fields."
+            line = self.mapping.line("entities", self.entity.name)
+            reason = f"no column of {', '.join(self.base_names)} fills a field of {self.entity.name}"
+            problems.append(Problem(self.mapping.file, "absent_column", reason, fix, row=line))
         if problems:
-            raise RefusedError(problems)
+            absent = all(problem.rule in {"absent_column", "no_key"} for problem in problems)
+            raise BlockGapError(problems) if self._gaps_allowed and absent else RefusedError(problems)
         texts, cells = self._read_cells()
         rows = self._rows(cells, texts, formulas, where, newest)
         rows.constants = {name for name, spec in specs.items() if spec.value is not None}
         rows.shown = {name: specs[name].column or name for name in rows.fields}
         rows.gaps = self.gaps
-        if self.block.newest_by is not None:
-            rows.order_column = quoted(self.block.newest_by) if newest is None else "_newest"
+        if self.block.note is not None:
+            line = self.mapping.line("entities", self.entity.name)
+            reason = f"{self.entity.name}: {self.block.note}"
+            rows.gaps.append(Problem(self.mapping.file, "note", reason, "", row=line, severity="notice"))
+        if newest is not None:
+            rows.order_column = "_newest"
+        elif self.block.newest_by in rows.fields:
+            rows.order_column = quoted(str(self.block.newest_by))
         return rows
+
+    def _newest(self, specs: dict[str, FieldSpec], problems: list[Problem]) -> str | None:
+        """The cell by which the newest row of a key is told, where it is no field."""
+        wanted = self.block.newest_by
+        if wanted is None or wanted in specs:
+            return None
+        try:
+            return quoted(self._cell(wanted, "text", None, FieldSpec(column="")).name)
+        except AbsentColumnError as error:
+            if not self._gaps_allowed:
+                problems.append(self._absent_outside(error))
+            return None
+
+    def _absent_outside(self, error: AbsentColumnError) -> Problem:
+        """A column that a block needs beside its fields."""
+        line = self.mapping.line("entities", self.entity.name)
+        near = nearest(error.name, error.known)
+        fix = f"Did you mean `{near}`?" if near else _columns(error.known)
+        reason = f"{self.entity.name} needs the column `{error.name}`, which {error.place} does not have"
+        return Problem(self.mapping.file, "absent_column", reason, fix, row=line, column=error.name)
 
     def _missing_keys(self, specs: dict[str, FieldSpec]) -> list[Problem]:
         optional = {"pipeline", "segment"}
@@ -279,9 +316,9 @@ class BlockRun:
         line = self.mapping.field_line(self.entity.name, self.place, name)
         near = nearest(error.name, error.known)
         reason = f"{self.entity.name}.{name} is mapped from `{error.name}`, which {error.place} does not have"
-        fix = f"Did you mean `{near}`?" if near else f"The columns are: {', '.join(error.known)}."
+        fix = f"Did you mean `{near}`?" if near else _columns(error.known)
         problem = Problem(self.mapping.file, "absent_column", reason, fix, row=line, column=name, value=error.name)
-        if self.mapping.source.absent_columns == "gap" and name not in self.entity.key:
+        if self._gaps_allowed and name not in self.entity.key:
             self.gaps.append(replace(problem, rule="data_gap", severity="warning"))
             return []
         return [problem]
@@ -297,6 +334,10 @@ class BlockRun:
             column=name,
         )
 
+    @property
+    def _gaps_allowed(self) -> bool:
+        return self.mapping.source.absent_columns == "gap"
+
     def _cell_name(self, column: str, kind: CellKind) -> str:
         return self._cell(column, kind, None, FieldSpec(column=column)).name
 
@@ -305,10 +346,12 @@ class BlockRun:
         if spec.value is not None:
             return literal(spec.value), "constant"
         if spec.sql is not None:
-            compiled = compile_expression(spec.sql, self._cell_name)
-            return _converted(compiled, spec, self._currency()), "expression"
+            compiled = compile_expression(spec.sql, self._cell_name, lenient=self._gaps_allowed)
+            if entity_field.name == "currency":
+                compiled = f"upper({compiled})"
+            return _converted(compiled, spec, self._currency(spec)), "expression"
         cell = self._cell(str(spec.column), kind_of(entity_field), entity_field, spec)
-        formula = _converted(quoted(cell.name), spec, self._currency())
+        formula = _converted(quoted(cell.name), spec, self._currency(spec))
         if spec.default is not None:
             formula = f"coalesce({formula}, CAST({literal(spec.default)} AS {SQL_TYPES[entity_field.type]}))"
         if entity_field.allowed:
@@ -328,15 +371,17 @@ class BlockRun:
             return self.prefix(self.entity.name)
         return None
 
-    def _currency(self) -> str | None:
-        """SQL of the row's currency, for units that depend on it."""
+    def _currency(self, converted: FieldSpec) -> str | None:
+        """SQL of the row's currency, where the unit of a field depends on it."""
+        if "minor" not in converted.unit:
+            return None
         spec = self._specs().get("currency")
         if spec is None or "currency" not in self.entity.field_names:
             return None
         if spec.value is not None:
             return literal(spec.value)
         if spec.sql is not None:
-            return f"upper({compile_expression(spec.sql, self._cell_name)})"
+            return f"upper({compile_expression(spec.sql, self._cell_name, lenient=self._gaps_allowed)})"
         cell = self._cell(str(spec.column), "text", self.entity.field("currency"), spec)
         found = f"upper({quoted(cell.name)})"
         return f"coalesce({found}, {literal(spec.default)})" if spec.default else found
@@ -347,7 +392,7 @@ class BlockRun:
         """Read every cell of every row; the names of the view of texts and of the table of values."""
         connection = self.scratch.connection
         texts, cells = self.scratch.new_table("texts"), self.scratch.new_table("cells")
-        many = " OR ".join(f"coalesce(j{number}.matches, 1) > 1" for number in range(len(self.block.join))) or "false"
+        many = " OR ".join(f"coalesce({alias}.matches, 1) > 1" for alias, _ in self._joins.values()) or "false"
         parts = [f"{cell.text_sql} AS {quoted(cell.name)}" for cell in self.cells.values()]
         listed = ", ".join(["b._id", "b._file", "b._row", f"{many} AS _many", *parts])
         connection.execute(f"CREATE VIEW {texts} AS SELECT {listed} FROM {self._from}")
@@ -474,6 +519,7 @@ class BlockRun:
                 "reason": pa.array([verdict.reason for verdict in verdicts], pa.string()),
                 "fix": pa.array([verdict.fix for verdict in verdicts], pa.string()),
                 "shown": pa.array([oddities.shown(text) for text in odd], pa.string()),
+                "severity": pa.array([verdict.severity for verdict in verdicts], pa.string()),
                 "currencies": pa.array([list(verdict.currencies) for verdict in verdicts], pa.list_(pa.string())),
             }
         )
@@ -491,7 +537,7 @@ class BlockRun:
             return refusal
         if any(verdict.value is None for verdict in verdicts):
             connection.execute(
-                f"INSERT INTO problems SELECT {self.number}, t._id, t._file, t._row, ?, o.shown, o.rule, o.reason, o.fix, 'error' "
+                f"INSERT INTO problems SELECT {self.number}, t._id, t._file, t._row, ?, o.shown, o.rule, o.reason, o.fix, o.severity "
                 f"FROM {texts} t JOIN {table} o ON o.t = t.{name} JOIN {cells} v ON v._id = t._id "
                 f"WHERE o.v IS NULL AND v._odd AND v.{name} IS NULL",
                 [cell.shown],
@@ -612,6 +658,12 @@ class BlockRun:
         return BlockRows(self.number, self.entity, table, list(formulas), {}, files, texts, text_of, left)
 
 
+def _columns(known: list[str], most: int = 15) -> str:
+    """The columns that are there, as a sentence that stays readable."""
+    listed = ", ".join(f"`{name}`" for name in known[:most])
+    return f"The columns are {listed}." if len(known) <= most else f"The first of {len(known)} columns are {listed}."
+
+
 def _union(scratch: Scratch, inputs: list[RawInput]) -> RawInput:
     """Several inputs as one, their columns matched by name."""
     if len(inputs) == 1:
@@ -644,7 +696,9 @@ def _map_sql(text: str, spec: FieldSpec, entity_field: EntityField | None) -> st
         f"WHEN {literal(found)} THEN {'NULL' if loaded is None else literal(loaded)}"
         for found, loaded in (spec.map or {}).items()
     ]
-    if "otherwise" in spec.model_fields_set:
+    if spec.otherwise == "warn":
+        rest = f"CASE WHEN {text} IS NULL THEN NULL ELSE '{MARK}unmapped_warn||' || {text} END"
+    elif "otherwise" in spec.model_fields_set:
         rest = (
             "NULL"
             if spec.otherwise in {None, "null"}

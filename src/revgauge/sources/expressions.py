@@ -30,7 +30,7 @@ _NODES = frozenset(
 ) - {"CurrentCatalog", "Bracket", "Alias"}
 
 _FUNCTIONS = frozenset(
-    """as_number as_day as_instant as_boolean rows_with_same json_text json_array_length to_seconds to_minutes to_hours to_days to_months to_years replace split_part
+    """as_number as_day as_instant as_boolean rows_with_same json_text json_array_length from_epoch_seconds to_seconds to_minutes to_hours to_days to_months to_years replace split_part
     starts_with ends_with prefix suffix concat_ws regexp_matches regexp_full_match contains last_day make_date
     lpad rpad ltrim rtrim""".split()  # noqa: SIM905 - the same
 )
@@ -64,6 +64,7 @@ MACROS = (
     "round_scaled(CAST(CAST(a AS DECIMAL(38, 8)) * 100000000 AS HUGEINT) * 100000000,"
     " CAST(CAST(b AS DECIMAL(38, 8)) * 100000000 AS HUGEINT)) AS DECIMAL(30, 0))"
     " * 0.00000001::DECIMAL(8, 8) AS DECIMAL(38, 8)) END)",
+    "CREATE TEMP MACRO from_epoch_seconds(seconds) AS make_timestamp(TRY_CAST(seconds AS BIGINT) * 1000000)",
     "CREATE TEMP MACRO json_text(json, path) AS json_extract_string(TRY_CAST(json AS JSON), path)",
 )
 """Exact arithmetic for expressions: decimals are multiplied and divided as whole numbers and rounded half away from
@@ -105,9 +106,33 @@ def column_name(node: exp.Column) -> str:
     return ".".join(part.name for part in node.parts)
 
 
-def compile_expression(text: str, cell_of: CellOf) -> str:
-    """The expression as SQL over cells. Raises ExpressionError; LookupError for a column that is not there."""
-    return _compiled(parse(text), cell_of).sql(dialect="duckdb")
+def compile_expression(text: str, cell_of: CellOf, *, lenient: bool = False) -> str:
+    """The expression as SQL over cells.
+
+    Raises ExpressionError; LookupError for a column that is not there. A `lenient` expression does without those
+    arguments of coalesce() whose columns are not there.
+    """
+    return _compiled(_without_absent(parse(text), cell_of) if lenient else parse(text), cell_of).sql(dialect="duckdb")
+
+
+def _without_absent(tree: exp.Expression, cell_of: CellOf) -> exp.Expression:
+    """The tree without those arguments of coalesce() whose columns are not there, as long as one is left."""
+    for node in list(tree.find_all(exp.Coalesce)):
+        arguments = [node.this, *node.expressions]
+        there = [argument for argument in arguments if _is_there(argument, cell_of)]
+        if there and len(there) < len(arguments):
+            node.set("this", there[0])
+            node.set("expressions", there[1:])
+    return tree
+
+
+def _is_there(tree: exp.Expression, cell_of: CellOf) -> bool:
+    try:
+        for column in tree.find_all(exp.Column):
+            cell_of(column_name(column), "text")
+    except LookupError:
+        return False
+    return True
 
 
 def columns_of(text: str) -> list[str]:

@@ -31,7 +31,7 @@ from revgauge.model.store import (
     replacing_store,
 )
 from revgauge.sources import problems as problem_reports
-from revgauge.sources.blocks import PROBLEMS, BlockRows, BlockRun
+from revgauge.sources.blocks import PROBLEMS, BlockGapError, BlockRows, BlockRun
 from revgauge.sources.cells import literal
 from revgauge.sources.expressions import MACROS, ROUNDING_MACRO
 from revgauge.sources.inputs import FileRead, RawInput, Scratch
@@ -379,11 +379,17 @@ def _run_blocks(
         say(f"{mapping.source.source}: {name}")
         made: list[BlockRows] = []
         for place, block in enumerate(blocks):
-            if not set(_inputs_of(block, mapping)) <= inputs.keys():
+            needed = (
+                block.from_ or list(inputs) if mapping.source.absent_columns == "gap" else _inputs_of(block, mapping)
+            )
+            if not set(needed) <= inputs.keys():
                 continue  # told as a gap when the input was read
             number += 1
             try:
                 rows = BlockRun(scratch, mapping, entity, block, number, place, inputs, zone, prefix).run()
+            except BlockGapError as error:
+                outcome.problems.extend(error.problems)
+                continue
             except RefusedError as error:
                 refusals.extend(error.problems)
                 continue

@@ -52,10 +52,14 @@ class FileInput(_Model):
     separator: str | None = Field(default=None, description="The character between fields; `tab` for a tab.")
     decimal: Literal[".", ","] | None = Field(default=None, description="The decimal mark of its numbers.")
     date_format: str | None = Field(default=None, description="How its days are written, as in %d/%m/%Y.")
-    time_zone: str | None = Field(default=None, description="The zone of times that stand without one, such as Europe/Berlin.")
+    time_zone: str | None = Field(
+        default=None, description="The zone of times that stand without one, such as Europe/Berlin."
+    )
     null_words: list[str] = Field(default=[], description="Words that mean empty, beside the usual ones.")
     records: str | None = Field(default=None, description="The key that holds the list of records in a JSON file.")
-    each: str | None = Field(default=None, description="A list inside each record that becomes one row per item, named `item`.")
+    each: str | None = Field(
+        default=None, description="A list inside each record that becomes one row per item, named `item`."
+    )
     max_unpacked_mb: int = Field(default=200, ge=1, description="The most that a packed file may unpack to.")
 
 
@@ -70,7 +74,9 @@ class TableInput(_Model):
     decimal: Literal[".", ","] | None = Field(default=None, description="The decimal mark of numbers kept as text.")
     date_format: str | None = Field(default=None, description="How days kept as text are written.")
     null_words: list[str] = Field(default=[], description="Words that mean empty, beside the usual ones.")
-    each: str | None = Field(default=None, description="A JSON list in each row that becomes one row per item, named `item`.")
+    each: str | None = Field(
+        default=None, description="A JSON list in each row that becomes one row per item, named `item`."
+    )
 
 
 class Join(_Model):
@@ -92,7 +98,8 @@ class FieldSpec(_Model):
     decimal: Literal[".", ","] | None = Field(default=None, description="The decimal mark.")
     map: dict[str, str | None] | None = Field(default=None, description="Value found: value to load.")
     otherwise: str | None = Field(
-        default=None, description="What to load for a value that `map` does not name; `null` for empty."
+        default=None,
+        description="What to load for a value that `map` does not name: a value, `null`, `keep`, or `warn` for empty with a warning.",
     )
     null_words: list[str] = Field(default=[], description="Words that mean empty in this column.")
     default: str | None = Field(default=None, description="What to load where the column is empty.")
@@ -107,6 +114,9 @@ class Block(_Model):
     fields: dict[str, Annotated[FieldSpec, BeforeValidator(_as_column)]] | None = Field(
         default=None, description="Field: column. Left out: every column that has the name of a field."
     )
+    note: str | None = Field(
+        default=None, description="A sentence for the load report, such as that figures are estimates."
+    )
     newest_by: str | None = Field(
         default=None, description="Where a key repeats, keep the row with the greatest value of this field or column."
     )
@@ -116,7 +126,9 @@ class SourceFile(_Model):
     """One source: its inputs and the entities they fill."""
 
     source: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="Name of the source: small letters, digits, _.")
-    master: bool = Field(default=False, description="Its keys are used as they are where several sources fill one entity.")
+    master: bool = Field(
+        default=False, description="Its keys are used as they are where several sources fill one entity."
+    )
     absent_columns: Literal["error", "gap"] = Field(
         default="error", description="A mapped column that is not there: refuse the source, or note a gap in the data."
     )
@@ -382,7 +394,7 @@ def _field(mapping: Mapping, line: int, field: EntityField, spec: FieldSpec) -> 
     if spec.sql is not None:
         yield from _expression(mapping, line, field.name, spec.sql)
     words = [*(spec.map or {}).values(), spec.value, spec.default, spec.otherwise]
-    for word in dict.fromkeys(word for word in words if word not in {None, "null"}):
+    for word in dict.fromkeys(word for word in words if word not in {None, "null", "keep", "warn"}):
         if field.allowed and word not in field.allowed:
             near = nearest(str(word), field.allowed)
             hint = f"Did you mean `{near}`? " if near else ""

@@ -16,6 +16,7 @@ from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from revgauge.sources.cells import Cell
+from revgauge.sources.problems import Severity
 from revgauge.sources.readers.base import MARK
 
 Order = Literal["DMY", "MDY"]
@@ -60,6 +61,7 @@ class Verdict(NamedTuple):
     fix: str = ""
     setting: bool = False
     """A setting would make it readable."""
+    severity: Severity = "error"
     currencies: tuple[str, ...] = ()
     """The currencies that the text itself names."""
 
@@ -74,9 +76,11 @@ class NumberProof:
 
 
 class _UnreadableError(ValueError):
-    def __init__(self, rule: str, reason: str, fix: str, *, setting: bool = False) -> None:
+    def __init__(
+        self, rule: str, reason: str, fix: str, *, setting: bool = False, severity: Severity = "error"
+    ) -> None:
         super().__init__(reason)
-        self.verdict = Verdict(None, rule, reason, fix, setting)
+        self.verdict = Verdict(None, rule, reason, fix, setting, severity)
 
 
 # ------------------------------------------------------------------------------------------------ marks and numbers
@@ -351,6 +355,9 @@ def _marked(text: str) -> _UnreadableError:
             f"a spreadsheet changed the id to `{shown}`, so different ids may have become one",
             "Load the export without saving it from a spreadsheet first, or format the column there as text.",
         )
+    if kind == "unmapped_warn":
+        reason = f"`{shown}` is not in the map of this column; the field was left empty"
+        return _UnreadableError("unmapped_value", reason, "Add it to `map:`.", severity="warning")
     return _UnreadableError(
         "unmapped_value", f"`{shown}` is not in the map of this column", "Add it to `map:`, or state `otherwise:`."
     )
