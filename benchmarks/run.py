@@ -269,7 +269,8 @@ def _verdict(comparison: Comparison | None) -> str:
 def _print_growth(growth: Sequence[dict[str, Any]]) -> None:
     for step in growth:
         print(
-            f"\nfrom scale {step['from']:g} to {step['to']:g}, {step['rows']:.1f} times the rows: times as long by clock (by cores)"
+        growth = f"{step['rows']:.1f} times the rows: times as long by clock (by cores)"
+        print(f"\nfrom scale {step['from']:g} to {step['to']:g}, {growth}")
         )
         for way, times in step["times"].items():
             print(f"  {LABELS[way]:30}{times['seconds']:>7.1f} ({times['cpu_seconds']:.1f})")
