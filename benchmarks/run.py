@@ -268,9 +268,7 @@ def _verdict(comparison: Comparison | None) -> str:
 
 def _print_growth(growth: Sequence[dict[str, Any]]) -> None:
     for step in growth:
-        print(
-        growth = f"{step['rows']:.1f} times the rows: times as long by clock (by cores)"
-        print(f"\nfrom scale {step['from']:g} to {step['to']:g}, {growth}")
-        )
+        heading = f"{step['rows']:.1f} times the rows: times as long by clock (by cores)"
+        print(f"\nfrom scale {step['from']:g} to {step['to']:g}, {heading}")
         for way, times in step["times"].items():
             print(f"  {LABELS[way]:30}{times['seconds']:>7.1f} ({times['cpu_seconds']:.1f})")
