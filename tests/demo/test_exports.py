@@ -13,8 +13,10 @@ from revgauge.demo import create
 from revgauge.demo.clock import NOW
 from revgauge.demo.faults import FAULTS, REPEATED
 from revgauge.model.entities import ENTITIES
+from revgauge.project.own_metrics import load_own_metrics
 from revgauge.project.settings import read_settings
 from revgauge.sources.mapping import read_mapping
+from revgauge.workspace import builtin_catalogue
 
 pytestmark = pytest.mark.slow
 
@@ -153,3 +155,12 @@ def test_the_definitions_are_read_without_a_mistake(folder: Path) -> None:
         assert mapping is not None
         filled |= set(mapping.source.entities)
     assert filled == {name for name, entity in ENTITIES.items() if not entity.record}
+
+
+def test_the_company_has_metrics_of_its_own(folder: Path) -> None:
+    """`metrics.yml` has a definition of each of the three shapes, and the catalogue takes all of them."""
+    catalogue = builtin_catalogue()
+    known = set(catalogue.metrics)
+    assert load_own_metrics(folder, catalogue) == []
+    own = {"urgent_tickets", "customers_per_lead", "enterprise_win_rate", "idle_channel_activation"}
+    assert set(catalogue.metrics) - known == own

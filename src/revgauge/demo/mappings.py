@@ -6,6 +6,7 @@ from pathlib import Path
 
 from revgauge.demo.clock import NOW, START
 from revgauge.demo.exports import Column, Export, exports
+from revgauge.demo.stories import IDLE_CHANNEL
 
 _SETTINGS = f"""\
 # The sample company. Every figure in it is made up; README.md tells what was planted.
@@ -16,6 +17,41 @@ fiscal_year_start: 1
 as_of: {NOW.isoformat()}
 build:
   first_day: {START.isoformat()}
+"""
+
+_METRICS = f"""\
+# The company's own metrics, one of each shape.
+metrics:
+  - id: urgent_tickets
+    label: Urgent tickets
+    definition: Tickets of the priority urgent that were opened.
+    unit: count
+    better: down
+    timing: leading
+    rows: tickets
+    when: opened_at
+    where: "priority = 'urgent'"
+    aggregate: count
+    by: [channel, category]
+
+  - id: customers_per_lead
+    label: Customers per lead
+    definition: New customers of the period for each lead of the period, whenever the customers were leads.
+    unit: ratio
+    formula: new_customers / lead_count
+
+  - id: enterprise_win_rate
+    label: Win rate in Enterprise
+    definition: Share of first deals won among those decided, in the segment Enterprise.
+    metric: win_rate
+    where: {{segment: Enterprise}}
+    params: {{types: [new_business]}}
+
+  - id: idle_channel_activation
+    label: Activation of {IDLE_CHANNEL.lower()}
+    definition: Share of the leads of {IDLE_CHANNEL.lower()} that became customers.
+    metric: activation_rate
+    where: {{channel: {IDLE_CHANNEL}}}
 """
 
 _ABOUT = {
@@ -39,9 +75,10 @@ _UNITS = {"cents": "cents", "percent": "percent", "inclusive": "inclusive_end"}
 
 
 def write(folder: Path) -> None:
-    """Write `revgauge.yml` and `sources/*.yml`."""
+    """Write `revgauge.yml`, `metrics.yml` and `sources/*.yml`."""
     (folder / "sources").mkdir(parents=True, exist_ok=True)
     (folder / "revgauge.yml").write_text(_SETTINGS, encoding="utf-8", newline="\n")
+    (folder / "metrics.yml").write_text(_METRICS, encoding="utf-8", newline="\n")
     everything = exports()
     for source in dict.fromkeys(export.source for export in everything):
         mine = [export for export in everything if export.source == source]

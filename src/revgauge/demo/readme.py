@@ -100,6 +100,7 @@ _FOLDER = """\
 | folder or file | holds |
 | --- | --- |
 | `revgauge.yml` | the settings |
+| `metrics.yml` | the company's own metrics |
 | `sources/*.yml` | how the exports become entities |
 | `exports/crm/` | the CRM: accounts, contacts, leads, deals and their history, campaigns, activities, contracts |
 | `exports/billing/` | the billing system: subscriptions, their prices, invoices and charges, amounts in cents |
