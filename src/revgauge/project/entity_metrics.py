@@ -173,8 +173,8 @@ def _kinds(rows: Rows, place: Place) -> list[Problem]:
     return problems
 
 
-def facts_of(several: Sequence[Rows]) -> Derived:
-    """The table that metrics over the same rows and day share."""
+def facts_of(several: Sequence[Rows]) -> list[Derived]:
+    """The table that metrics over the same rows and day share, and the one of merged rows, which count under others."""
     first = several[0]
     entity, when = first.entity, first.when
     used = {name for rows in several for name in rows.used}
@@ -182,31 +182,39 @@ def facts_of(several: Sequence[Rows]) -> Derived:
     columns = [field for field in entity.fields if field.name in used or (money and field.name == "currency")]
     dimensions = {name: dimension for rows in several for name, dimension in rows.dimensions.items()}
 
-    def facts(table: ir.Table, context: Context) -> ir.Table:
-        if "duplicate_of" in entity.field_names:
-            table = table.filter(_.duplicate_of.isnull() | (_.duplicate_of == table[entity.key[0]]))
+    def dated(table: ir.Table, context: Context) -> ir.Table:
         day = context.day(table[when.name]) if when.type == "instant" else table[when.name]
         # An instant after `now` has not happened; a day may be a plan and stands.
         happened = {field.name: context.known(table[field.name]) for field in columns if field.type == "instant"}
-        rows = table.mutate(**happened, day=day).select(*[field.name for field in columns], "day")
-        rows = rows.filter(_.day <= context.today())
-        if "account_id" in used:
-            rows = context.resolved(rows)
+        rows = table.mutate(**happened, day=day).filter(_.day <= context.today())
+        return context.resolved(rows) if "account_id" in used else rows
+
+    def merged(table: ir.Table) -> ir.BooleanValue:
+        return table.duplicate_of.notnull() & (table.duplicate_of != table[entity.key[0]])
+
+    def facts(table: ir.Table, context: Context) -> ir.Table:
+        if "duplicate_of" in entity.field_names:
+            table = table.filter(~merged(table))
+        rows = dated(table, context).select(*[field.name for field in columns], "day")
         if money:
             rows = rows.mutate(currency=_.currency.fill_null(context.reporting_currency))
             rows = context.with_rate(rows, "currency", "day")
         return rows
 
+    def left_out(table: ir.Table, context: Context) -> ir.Table:
+        rows = dated(table.filter(merged(table)), context)
+        return rows.select(
+            *[field.name for field in columns], "day", reason=ibis.literal("merged into ") + _.duplicate_of
+        )
+
     facts.__doc__ = f"{entity.about} Each row on the day of {when.name}, as the project's own metrics read it."
-    return Derived(
-        first.facts,
-        facts,
-        (entity.name, "context"),
-        {},
-        needs=(f"{entity.name}.{when.name}",),
-        dimensions=dimensions,
-        row_key=entity.key,
-    )
+    left_out.__doc__ = f"Rows of {entity.name} that were merged into others."
+    reads, needs = (entity.name, "context"), (f"{entity.name}.{when.name}",)
+    name, key = first.facts, entity.key
+    tables = [Derived(name, facts, reads, {}, needs=needs, dimensions=dimensions, row_key=key)]
+    if "duplicate_of" in entity.field_names:
+        tables.append(Derived(f"{name}_left_out", left_out, reads, {}, needs=needs, dimensions=dimensions, row_key=key))
+    return tables
 
 
 def metric_of(rows: Rows, block: OfRows, facts: Derived, origin: str) -> Metric:

@@ -95,20 +95,15 @@ def _rows_drafts(about_rows: list[tuple[InYaml, OfRows, Rows]]) -> list[Draft]:
     shared: dict[str, list[Rows]] = {}
     for _, _, rows in about_rows:
         shared.setdefault(rows.facts, []).append(rows)
-    facts = {name: facts_of(several) for name, several in shared.items()}
-    first = {rows.facts: place for place, _, rows in reversed(about_rows)}
-    tables = [Draft(first[name], name, (), table.reads, "rows", _ready(table)) for name, table in facts.items()]
-    return tables + [
-        Draft(
-            place,
-            block.id,
-            block.aliases,
-            (rows.facts,),
-            "rows",
-            _ready(metric_of(rows, block, facts[rows.facts], FILE)),
-        )
-        for place, block, rows in about_rows
-    ]
+    drafts: list[Draft] = []
+    for name, several in shared.items():
+        mine = [(place, block, rows) for place, block, rows in about_rows if rows.facts == name]
+        tables = facts_of(several)
+        drafts += [Draft(mine[0][0], table.name, (), table.reads, "rows", _ready(table)) for table in tables]
+        for place, block, rows in mine:
+            metric = metric_of(rows, block, tables[0], FILE)
+            drafts.append(Draft(place, block.id, block.aliases, metric.reads, "rows", _ready(metric)))
+    return drafts
 
 
 def _ready(definition: Definition) -> Callable[[Catalogue], Made]:
