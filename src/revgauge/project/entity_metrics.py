@@ -203,9 +203,7 @@ def facts_of(several: Sequence[Rows]) -> list[Derived]:
 
     def left_out(table: ir.Table, context: Context) -> ir.Table:
         rows = dated(table.filter(merged(table)), context)
-        return rows.select(
-            *[field.name for field in columns], "day", reason=ibis.literal("merged into ") + _.duplicate_of
-        )
+        return rows.select(*[field.name for field in columns], "day", reason="merged into " + _.duplicate_of)
 
     facts.__doc__ = f"{entity.about} Each row on the day of {when.name}, as the project's own metrics read it."
     left_out.__doc__ = f"Rows of {entity.name} that were merged into others."
