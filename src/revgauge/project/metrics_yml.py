@@ -117,6 +117,17 @@ def read_blocks(text: YamlText) -> tuple[list[tuple[YamlPath, OfRows | OfMetrics
     return found, problems
 
 
+def names(text: YamlText) -> list[tuple[YamlPath, str]]:
+    """The ids of all definitions of a file, well formed or not, and where they stand."""
+    blocks = text.data.get("metrics") if isinstance(text.data, dict) else None
+    listed = enumerate(blocks) if isinstance(blocks, list) else ()
+    return [
+        (("metrics", number), str(block["id"]))
+        for number, block in listed
+        if isinstance(block, dict) and block.get("id")
+    ]
+
+
 def _name(block: dict[str, Any]) -> str:
     return f"metric {block['id']}" if block.get("id") else "a metric without id"
 

@@ -7,7 +7,7 @@ and the nearest right spelling; a definition without a mistake is added even whe
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from revgauge.catalogue.registry import Catalogue, Definition, Metric
 from revgauge.model.entities import ENTITIES
 from revgauge.project.entity_metrics import Rows, facts_of, metric_of, read_rows
 from revgauge.project.formulas import Formula, FormulaError, read_formula
-from revgauge.project.metrics_yml import Narrowed, OfMetrics, OfRows, json_schema, read_blocks
+from revgauge.project.metrics_yml import Narrowed, OfMetrics, OfRows, json_schema, names, read_blocks
 from revgauge.project.own_modules import read_modules
 from revgauge.project.places import InYaml, Place
 from revgauge.sources.problems import Problem, RefusedError
@@ -50,25 +50,28 @@ class Draft:
 
 def load_own_metrics(folder: Path, catalogue: Catalogue) -> list[Problem]:
     """Add the definitions of a project to the catalogue; what is wrong with any of them is returned, all at once."""
-    drafts, problems = _yaml_drafts(folder)
+    drafts, stated, problems = _yaml_drafts(folder)
     modules, wrong = read_modules(folder)
     problems += wrong
     drafts += [_python_draft(place, definition) for place, definition in modules]
+    stated |= {name: draft.place for draft in drafts for name in draft.names}
     drafts, wrong = _with_names_of_their_own(drafts, catalogue)
-    return problems + wrong + _add(drafts, catalogue)
+    return problems + wrong + _add(drafts, stated, catalogue)
 
 
 # -- from files to drafts ---------------------------------------------------------------------------------------------
 
 
-def _yaml_drafts(folder: Path) -> tuple[list[Draft], list[Problem]]:
+def _yaml_drafts(folder: Path) -> tuple[list[Draft], dict[str, Place], list[Problem]]:
+    """The definitions of `metrics.yml`, where each name stands, also of those with mistakes, and the mistakes."""
     if not (folder / FILE).exists():
-        return [], []
+        return [], {}, []
     try:
         text = read_yaml(folder / FILE, FILE)
     except RefusedError as error:
-        return [], list(error.problems)
+        return [], {}, list(error.problems)
     blocks, problems = read_blocks(text)
+    stated: dict[str, Place] = {name: InYaml(text, path, name) for path, name in names(text)}
     problems = [*text.notices, *problems]
     drafts: list[Draft] = []
     about_rows: list[tuple[InYaml, OfRows, Rows]] = []
@@ -87,7 +90,7 @@ def _yaml_drafts(folder: Path) -> tuple[list[Draft], list[Problem]]:
                 problems.append(place.problem("formula", "formula", str(error), fix))
         else:
             drafts.append(_narrowed_draft(place, block))
-    return drafts + _rows_drafts(about_rows), problems
+    return drafts + _rows_drafts(about_rows), stated, problems
 
 
 def _rows_drafts(about_rows: list[tuple[InYaml, OfRows, Rows]]) -> list[Draft]:
@@ -238,7 +241,7 @@ def _taken(name: str, catalogue: Catalogue) -> str:
     return "a metric of the catalogue" if name in catalogue.metrics else ""
 
 
-def _add(drafts: list[Draft], catalogue: Catalogue) -> list[Problem]:
+def _add(drafts: list[Draft], stated: Mapping[str, Place], catalogue: Catalogue) -> list[Problem]:
     """Add each draft once what it reads is there; then tell of those that wait in vain."""
     problems: list[Problem] = []
     waiting = list(drafts)
@@ -254,7 +257,7 @@ def _add(drafts: list[Draft], catalogue: Catalogue) -> list[Problem]:
                 ]
             else:
                 catalogue.add(made)
-    return problems + [problem for draft in waiting for problem in _in_vain(draft, drafts, waiting, catalogue)]
+    return problems + [problem for draft in waiting for problem in _in_vain(draft, stated, waiting, catalogue)]
 
 
 def _readable(draft: Draft, catalogue: Catalogue) -> list[str]:
@@ -266,23 +269,24 @@ def _known(name: str, draft: Draft, catalogue: Catalogue) -> bool:
     return name in _readable(draft, catalogue)
 
 
-def _in_vain(draft: Draft, drafts: list[Draft], waiting: list[Draft], catalogue: Catalogue) -> Iterable[Problem]:
+def _in_vain(
+    draft: Draft, stated: Mapping[str, Place], waiting: list[Draft], catalogue: Catalogue
+) -> Iterable[Problem]:
     """Why a draft waits in vain: a name that nobody has, a definition with a mistake, or a circle."""
     if circle := _circle(draft, waiting):
         reason = f"it is defined by itself: {' -> '.join(circle)}"
         yield draft.place.problem(draft.key, "circle", reason, "Define one of them without the others.")
         return
-    own = {name: other for other in drafts for name in other.names}
     for name in draft.reads:
         if _known(name, draft, catalogue):
             continue
-        if name in own:
-            place = own[name].place
+        if name in stated:
+            place = stated[name]
             reason = f"it reads {name}, which has a mistake ({place.file} line {place.line})"
             yield draft.place.problem(draft.key, "name", reason, "Correct that one first.", name)
             continue
         kind = "metric" if draft.metrics_only else "metric, table or entity"
-        near = difflib.get_close_matches(name, [*_readable(draft, catalogue), *own], 1)
+        near = difflib.get_close_matches(name, [*_readable(draft, catalogue), *stated], 1)
         fix = f"Write {near[0]}." if near else "`revgauge metrics` lists all."
         yield draft.place.problem(draft.key, "name", f"there is no {kind} {name}", fix, name)
 
