@@ -269,7 +269,7 @@ def _understood(sample: _Sample) -> tuple[str, list[_Match], str | None]:
     canonical = max(
         (_canonical(sample, entity) for entity in ENTITIES.values() if not entity.record), key=lambda match: match.score
     )
-    if canonical.score >= max(best[0], 4):
+    if canonical.score >= max(best[0], 3):
         return "files", [canonical], None
     return best[1], best[2], best[3]
 
@@ -322,7 +322,7 @@ def _spec(option: Any, names: dict[str, str], block: dict[str, Any]) -> dict[str
 
     def column(found: re.Match[str]) -> str:
         name = header if found[1] == "header" else names.get(_small(found[1]), found[1])
-        return '"' + name.replace('"', '""') + '"'
+        return name if re.fullmatch(r"[A-Za-z]\w*", name) else '"' + name.replace('"', '""') + '"'
 
     return {"sql": re.sub(r"\{([^}]+)\}", column, option["sql"]), **kept}
 
@@ -339,22 +339,33 @@ def _canonical(sample: _Sample, entity: Entity) -> _Match:
             match.score += 3 if exact else 2
             used.add(column)
             _take(match, sample, wanted, {"column": column}, "exact" if exact else "known", "")
+    synonyms = _synonyms(entity.name)
+    for wanted in entity.fields:
+        column = next(
+            (
+                column
+                for column in sample.columns
+                if column not in used and _small(column) in synonyms.get(wanted.name, ())
+            ),
+            None,
+        )
+        if column is not None and wanted.name not in {name for name, *_ in match.fields}:
+            used.add(column)
+            match.score += 1
+            _take(match, sample, wanted, {"column": column}, "known", "")
     found = {name for name, *_ in match.fields}
     required = set(entity.key) - {"pipeline", "segment"} or set(entity.required)
     if not required <= found or len(found) < 2:
         match.score = 0
         return match
-    synonyms = _synonyms(entity.name)
     for wanted in entity.fields:
         if wanted.name in found:
             continue
         free = [column for column in sample.columns if column not in used]
-        choice = next((column for column in free if _small(column) in synonyms.get(wanted.name, ())), None)
-        confidence: Confidence = "known"
-        if choice is None:
-            near = {_small(column): column for column in free if len(_small(column)) > 4}
-            close = difflib.get_close_matches(_small(wanted.name), near, n=1, cutoff=0.87)
-            choice, confidence = (near[close[0]], "similar") if close else (None, "similar")
+        near = {_small(column): column for column in free if len(_small(column)) > 4}
+        close = difflib.get_close_matches(_small(wanted.name), near, n=1, cutoff=0.87)
+        choice = near[close[0]] if close else None
+        confidence: Confidence = "similar"
         if choice is None and wanted.name in {"currency", "email"}:
             choice, confidence = _by_values(sample, wanted.name, free), "by values"
         if choice is not None and _take(match, sample, wanted, {"column": choice}, confidence, ""):
@@ -571,7 +582,7 @@ def _has_local_times(sample: _Sample, match: _Match) -> bool:
         columns = (
             [spec["column"]]
             if "column" in spec
-            else [column for column in sample.columns if f'"{column}"' in str(spec.get("sql"))]
+            else [column for column in sample.columns if column in str(spec.get("sql"))]
         )
         for column in columns:
             for value in sample.values.get(column, []):
