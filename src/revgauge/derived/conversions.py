@@ -68,7 +68,7 @@ def conversion_events(conversions: ir.Table, context: Context) -> ir.Table:
     return offered.union(converted)
 
 
-@derived(kept=False, row_key=("subject_id", "action", "reason"))
+@derived(kept=False, dimensions=DIMENSIONS, row_key=("subject_id", "action", "reason"))
 def conversion_events_left_out(conversion_events: ir.Table) -> ir.Table:
     """Conversions that are in no rate and no time, only in the count, and why."""
     told = ("subject_id", "action", "day", "channel", "campaign_id", "offered_at", "converted_at")

@@ -246,7 +246,7 @@ def _left_out(rows: ir.Table, reason: Any) -> ir.Table:
     return rows.select(
         *("opportunity_id", "account_id", "day", "type", "channel", "campaign_id", "pipeline", "owner_id"),
         *("amount", "currency", "created_at", "closed_at"),
-        reason=reason,
+        reason=ibis.literal(reason) if isinstance(reason, str) else reason,
     )
 
 
