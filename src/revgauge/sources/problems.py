@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
 Severity = Literal["error", "warning", "notice"]
+
+
+SECRET = re.compile(r"(?:sk|rk|pk)_(?:live|test)_\w+|xox[bp]-[\w-]+|(?<=://)[^/\s:@]+:[^@\s]+(?=@)")
+"""What keys and passwords of common services look like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +30,13 @@ class Problem:
     value: str | None = None
     sheet: str | None = None
     severity: Severity = "error"
+
+    def __post_init__(self) -> None:
+        """Hide what looks like a secret, wherever it stands."""
+        for name in ("file", "reason", "fix", "value"):
+            text = getattr(self, name)
+            if text is not None and SECRET.search(text):
+                object.__setattr__(self, name, SECRET.sub("(hidden)", text))
 
     @property
     def place(self) -> str:

@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from revgauge.sources.problems import Problem, RefusedError, refuse
+from revgauge.sources.problems import SECRET, Problem, RefusedError, refuse
 
 YamlPath = tuple[str | int, ...]
 
@@ -24,7 +24,6 @@ _PLAIN_TAGS = {
 }
 _MAX_NODES = 100_000
 _SECRET_KEY = re.compile(r"(^|_)(api_?key|token|password|passwd|secret|credentials?)$", re.IGNORECASE)
-_SECRET_VALUE = re.compile(r"(sk|rk|pk)_(live|test)_\w+|xox[bp]-\w+|://[^/\s:@]+:[^@\s]+@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +146,7 @@ class _Walk:
         if node.style is None and text in {"", "~", "null", "Null", "NULL"}:
             return None
         key = str(path[-1]) if path else ""
-        if (_SECRET_KEY.search(key) and not text.startswith("$")) or _SECRET_VALUE.search(text):
+        if (_SECRET_KEY.search(key) and not text.startswith("$")) or SECRET.search(text):
             reason = f"`{key}` seems to hold a secret, and this file belongs under version control"
             fix = "Put it into an environment variable and write its name here, as in `${BILLING_KEY}`; then change the secret."
             line = node.start_mark.line + 1
