@@ -187,8 +187,14 @@ def _faults(entity: Entity, tree: exp.Expression) -> Iterable[Fault]:
         elif isinstance(node, exp.AggFunc):
             fix = "Write what is aggregated here, and how in `aggregate`."
             yield Fault(f"`{node.sql()}` aggregates", fix, node.sql())
-        elif type(node) not in _BUILDERS and (type(node), type(node.parent)) not in _PARTS:
+        elif not _possible(node):
             yield Fault(f"`{node.sql()}` is not possible in a definition", f"Possible are {POSSIBLE}.", node.sql())
+
+
+def _possible(node: Any) -> bool:
+    """Whether a node is one of those that are built, with nothing in it that would be passed over."""
+    known = type(node) in _BUILDERS or (type(node), type(node.parent)) in _PARTS
+    return known and all(name in _ARGUMENTS or not value for name, value in node.args.items())
 
 
 def _column_faults(entity: Entity, node: exp.Column) -> Iterable[Fault]:
@@ -319,7 +325,7 @@ class _Builder:
         left, right = self.build(one), self.build(other)
         if "null" in (left.kind, right.kind):
             raise _wrong(
-                f"`{one.sql()}` is compared with null, which is never true", "Write is null or is not null.", one
+                f"`{one.sql()}` is compared with null, which never holds", "Write is null or is not null.", one
             )
         if {left.kind, right.kind} & {"date", "instant"} and not (left.kind == right.kind == "instant"):
             left, right = self.day(left, one), self.day(right, other)
@@ -352,8 +358,13 @@ class _Builder:
         low, high = self.aligned(node.this, node.args["low"]), self.aligned(node.this, node.args["high"])
         return _Built((low[0] >= low[1]) & (high[0] <= high[1]), "boolean")
 
+    def is_word(self, node: exp.Expression) -> _Built:
+        """Whether something is, or is not, null, true or false."""
+        built = self.is_null_or_true(node)
+        return _Built(~built.value, "boolean") if node.args.get("negate") else built
+
     def is_null_or_true(self, node: exp.Expression) -> _Built:
-        """Whether something is null, true or false; always known."""
+        """Whether something is null, true or false; always known, but for an amount without a rate."""
         if isinstance(node.expression, exp.Null):
             self.build(node.this)
             return _Built(self.as_stated(node.this).isnull(), "boolean")
@@ -371,7 +382,7 @@ class _Builder:
         if pattern.word is None:
             raise _wrong(f"`{node.sql()}` is not possible", "Write the pattern as a text: like 'Enter%'.", node)
         found = text.value.ilike(pattern.word) if isinstance(node, exp.ILike) else text.value.like(pattern.word)
-        return _Built(found, "boolean")
+        return _Built(~found if node.args.get("negate") else found, "boolean")
 
     def negated(self, node: exp.Expression) -> _Built:
         """The opposite of a condition."""
@@ -500,7 +511,7 @@ _BUILDERS: dict[type[exp.Expression], Callable[[_Builder, Any], _Built]] = {
     exp.GTE: _compared(operator.ge),
     exp.ILike: _Builder.like,
     exp.In: _Builder.in_list,
-    exp.Is: _Builder.is_null_or_true,
+    exp.Is: _Builder.is_word,
     exp.LT: _compared(operator.lt),
     exp.LTE: _compared(operator.le),
     exp.Length: _Builder.of_text,
@@ -526,5 +537,11 @@ _PARTS = {
     (exp.Identifier, exp.Column),
 }
 """What may stand in it as a part of something else."""
+
+_ARGUMENTS = {
+    *("this", "expression", "expressions", "low", "high", "ifs", "true", "default", "decimals", "to", "table"),
+    *("negate", "is_string", "quoted", "is_nvl"),
+}
+"""What the builders read of a node; one with anything else in it is refused."""
 
 __all__ = ["RATE", "Counts", "Fault", "Fragment", "FragmentError", "Untold", "read_fragment"]

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import ibis
 from ibis import _
 
 from revgauge.catalogue.context import Context
@@ -22,7 +21,7 @@ from revgauge.catalogue.measures import Distinct, Measure, Spread, Statistic, To
 from revgauge.catalogue.registry import Derived, Metric
 from revgauge.model.entities import ENTITIES
 from revgauge.model.fields import Entity, Field
-from revgauge.project.metrics_yml import Aggregate, OfRows
+from revgauge.project.metrics_yml import FAMILY, Aggregate, OfRows
 from revgauge.project.places import Place
 from revgauge.sources.problems import Problem
 
@@ -85,8 +84,8 @@ class Rows:
                 return Total(facts, where=where, value=value, gap=gap)
             case "distinct":
                 values: Measure = Distinct(facts, where=where, of=value)
-                # A number of values has no gap of its own; a sum of nothing beside it passes one on.
-                return values + total(facts, ibis.literal(0), where=where, gap=gap) if gap else values
+                # A number of values has no gap of its own; the number of gaps beside it is zero or passes them on.
+                return values + total(facts, gap, where=where, gap=gap) if gap else values
             case "mean" | "median" | "p90":
                 statistic: Statistic = self.aggregate
                 return Spread(facts, where=where, value=value, statistic=statistic, gap=gap)
@@ -221,6 +220,7 @@ def metric_of(rows: Rows, block: OfRows, facts: Derived, origin: str) -> Metric:
     def value(facts: Facts, context: Context) -> Measure:
         return rows.measure(facts, context)
 
+    value.__module__ = FAMILY
     value.__doc__ = f"{block.definition}\n\nUnit: {block.unit}\nFormula: {rows.words()}"
     needs = dict.fromkeys(f"{rows.entity.name}.{name}" for fragment in rows.fragments for name in fragment.fields)
     return Metric(

@@ -13,6 +13,9 @@ from revgauge.sources.yaml_text import YamlPath, YamlText
 
 Aggregate = Literal["sum", "count", "distinct", "mean", "median", "p90"]
 
+FAMILY = "own_metrics"
+"""The family of all metrics of the file."""
+
 SHAPE_KEYS = ("rows", "formula", "metric")
 """The key that tells one shape from the others."""
 

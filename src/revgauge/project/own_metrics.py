@@ -17,7 +17,7 @@ from revgauge.catalogue.registry import Catalogue, Definition, Metric
 from revgauge.model.entities import ENTITIES
 from revgauge.project.entity_metrics import Rows, facts_of, metric_of, read_rows
 from revgauge.project.formulas import Formula, FormulaError, read_formula
-from revgauge.project.metrics_yml import Narrowed, OfMetrics, OfRows, json_schema, names, read_blocks
+from revgauge.project.metrics_yml import FAMILY, Narrowed, OfMetrics, OfRows, json_schema, names, read_blocks
 from revgauge.project.own_modules import read_modules
 from revgauge.project.places import InYaml, Place
 from revgauge.sources.problems import Problem, RefusedError
@@ -125,6 +125,7 @@ def _formula_draft(place: InYaml, block: OfMetrics, formula: Formula) -> Draft:
         def value(*measures: Measure) -> Measure:
             return formula.measure(dict(zip(formula.names, measures, strict=True)))
 
+        value.__module__ = FAMILY
         value.__doc__ = f"{block.definition}\n\nUnit: {block.unit}\nFormula: {block.formula}"
         return Metric(
             block.id, value, tuple(part.name for part in parts), {},
@@ -148,6 +149,7 @@ def _narrowed_draft(place: InYaml, block: Narrowed) -> Draft:
             return measure
 
         limits = [f"{name} = {limit}" for name, limit in (block.where | block.params).items()]
+        value.__module__ = FAMILY
         value.__doc__ = f"{block.definition}\n\nUnit: {whole.unit}\nFormula: {whole.name} with {', '.join(limits)}"
         return Metric(
             block.id, value, (whole.name,), {}, fixed,
