@@ -68,10 +68,8 @@ def demo(folder: Path, *, form: Literal["table", "json"]) -> int:
         write(f"Loaded  {load_in_short(loaded)}")
         write(f"Built   {built.values:,} values")
         write(f"Gaps    {in_short(findings)}")
-    say(
-        f"\nThe sample company stands in {folder}, made in {time.monotonic() - began:.0f} s. Its README tells what is hidden"
-    )
-    say(f"in the data. Try:\n  cd {folder}\n  revgauge show mrr --by segment")
+    say(f"\nThe sample company stands in {folder}, made in {time.monotonic() - began:.0f} s.")
+    say(f"Its README tells what is hidden in the data. Try:\n  cd {folder}\n  revgauge show mrr --by segment")
     say(f"  revgauge rows win_rate --period {found[0].last.period.label}")
     return GOOD if loaded.ok else DATA_WRONG
 

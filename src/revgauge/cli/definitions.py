@@ -48,8 +48,9 @@ def listed(catalogue: Catalogue, *, form: Format) -> int:
     else:
         for family, metrics in families.items():
             write(f"{family.capitalize()}\n")
-            columns = [Column("name"), Column("unit"), Column("better"), Column("definition", wraps=True)]
-            table(columns, [(m.name, m.unit.value, m.better, m.sections()["definition"]) for m in metrics], indent=2)
+            for metric in metrics:
+                write(f"  {metric.name}: {metric.label or metric.name} ({metric.unit.value}, better: {metric.better})")
+                prose(metric.sections()["definition"], "    ")
             write()
         write(f"{len(catalogue.metrics)} metrics. `revgauge metrics NAME` shows one in full.")
     return 0

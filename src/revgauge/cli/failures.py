@@ -13,10 +13,6 @@ class CallError(Exception):
     """The command was called in a way that cannot work; the text says what to write instead."""
 
 
-class DataError(Exception):
-    """What the project holds does not allow the command; the text says what to do."""
-
-
 class Failure(NamedTuple):
     """An exit code and what to tell the person."""
 
@@ -32,8 +28,6 @@ def explained(error: Exception) -> Failure | None:
         return Failure(CALL_WRONG, f"{error} See `revgauge --help`.".replace("\n", " "))
     if isinstance(error, CallError):
         return Failure(CALL_WRONG, str(error))
-    if isinstance(error, DataError):
-        return Failure(DATA_WRONG, str(error))
     return _of_the_project(error) or _of_the_machine(error)
 
 

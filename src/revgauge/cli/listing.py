@@ -10,7 +10,7 @@ from typing import Any
 from revgauge.catalogue.rows import CONTRIBUTION, Listing, Part
 from revgauge.cli.asking import Question, check_dimensions, warn_of_empty_limits
 from revgauge.cli.failures import CallError
-from revgauge.cli.terminal import Column, Format, prose, table, width, write, write_csv, write_json
+from revgauge.cli.terminal import Column, Format, counted, prose, table, width, write, write_csv, write_json
 from revgauge.cli.values import exact_cell, metric_json, number_json, param_json, subtitle, value_json
 from revgauge.figures import NOTHING, Style, plain, style_of, with_unit, written
 from revgauge.workspace import Workspace
@@ -117,6 +117,8 @@ def _sum_up(listing: Listing, style: Style) -> str:
     if value.numerator is not None and value.denominator is not None:
         whole = Style()
         parts = f" = {written(value.numerator, whole, exact=True)} / {written(value.denominator, whole, exact=True)}"
+    if not any(part.rows for part in listing.parts):
+        return f"{figure}{parts}; no row counts."
     if listing.agrees:
         return f"{figure}{parts}; the rows below add up to it."
     return (
@@ -126,16 +128,12 @@ def _sum_up(listing: Listing, style: Style) -> str:
 
 def _write_part(part: Part, limit: int | None) -> None:
     total = "" if part.total is None else f", total {written(part.total, Style(), exact=True)}"
-    write(f"{part.name}: {_rows(len(part.rows))} of {part.facts}{total}")
+    write(f"{part.name}: {counted(len(part.rows), 'row')} of {part.facts}{total}")
     _write_rows(part.rows, limit)
     if part.left_out:
         write()
-        write(f"{part.name}: {_rows(len(part.left_out))} left out")
+        write(f"{part.name}: {counted(len(part.left_out), 'row')} left out")
         _write_rows(part.left_out, limit, first=("reason",))
-
-
-def _rows(number: int) -> str:
-    return f"{number:,} row{'' if number == 1 else 's'}"
 
 
 def _write_rows(rows: Sequence[Mapping[str, Any]], limit: int | None, first: tuple[str, ...] = (CONTRIBUTION,)) -> None:
@@ -147,12 +145,12 @@ def _write_rows(rows: Sequence[Mapping[str, Any]], limit: int | None, first: tup
         for name in dict.fromkeys(name for row in rows for name in row)
         if any(row.get(name) is not None for row in shown)
     ]
-    cells = {name: [_cell(row.get(name)) for row in shown] for name in names}
+    cells = {name: [_cell(row.get(name), whole=name == "reason") for row in shown] for name in names}
     chosen, dropped = _fitting(cells, first)
     right = {name for name in chosen if any(isinstance(row.get(name), int | float | Decimal) for row in shown)}
     columns = [Column(name, right=name in right, wraps=name == "reason") for name in chosen]
     table(columns, zip(*(cells[name] for name in chosen), strict=True), indent=2)
-    more = [f"{len(rows) - len(shown):,} more rows (--limit 0)"] if len(shown) < len(rows) else []
+    more = [f"{counted(len(rows) - len(shown), 'more row')} (--limit 0)"] if len(shown) < len(rows) else []
     more += [f"columns {', '.join(dropped)} (--format csv)"] if dropped else []
     if more:
         prose(f"Not shown: {'; '.join(more)}", "  ")
@@ -173,7 +171,7 @@ def _fitting(cells: Mapping[str, Sequence[str]], first: Sequence[str]) -> tuple[
     return [name for name in order if name in chosen], [name for name in order if name not in chosen]
 
 
-def _cell(cell: Any) -> str:
+def _cell(cell: Any, *, whole: bool = False) -> str:
     if cell is None:
         return NOTHING
     if isinstance(cell, bool):
@@ -185,4 +183,4 @@ def _cell(cell: Any) -> str:
     if isinstance(cell, float):
         return written(Decimal(repr(cell)), Style(), exact=True)
     text = " ".join(str(cell).split())
-    return text if len(text) <= 60 else f"{text[:59]}…"
+    return text if whole or len(text) <= 60 else f"{text[:59]}…"

@@ -88,6 +88,11 @@ def prose(text: str, indent: str = "") -> None:
     write("\n".join(lines) or indent)
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number with its noun: 1 row, 1,200 rows."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
 def table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], *, indent: int = 0, gap: int = 3) -> None:
     """A table of text; cells that do not wrap are never cut, even where that makes lines longer than the screen."""
     from rich.box import Box
@@ -98,16 +103,22 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], *, indent: 
 
     box = Box("    \n    \n ── \n    \n    \n    \n    \n    \n")
     # The box itself puts one character between two columns.
-    grid = Table(box=box, pad_edge=False, padding=(0, gap - 1, 0, 0), show_edge=False, header_style="bold")
-    for column in columns:
+    is_titled = any(column.title for column in columns)
+    grid = Table(
+        box=box, show_header=is_titled, pad_edge=False, padding=(0, gap - 1, 0, 0), show_edge=False, header_style="bold"
+    )
+    lines = [[cell if isinstance(cell, Styled) else Styled(cell) for cell in row] for row in rows]
+    for place, column in enumerate(columns):
+        needed = 0 if column.wraps else max([len(column.title), *(len(line[place].text) for line in lines)])
+        side: Literal["left", "right"] = "right" if column.right else "left"
         grid.add_column(
-            column.title, justify="right" if column.right else "left", no_wrap=not column.wraps, style=column.style
+            column.title, justify=side, no_wrap=not column.wraps, min_width=needed, style=column.style, overflow="fold"
         )
-    for row in rows:
-        cells = [cell if isinstance(cell, Styled) else Styled(cell) for cell in row]
-        grid.add_row(*[Text(cell.text, style=cell.style) for cell in cells])
+    for line in lines:
+        grid.add_row(*[Text(cell.text, style=cell.style) for cell in line])
     console = Console(file=sys.stdout, highlight=False, width=width())
-    console.width = max(console.width, console.measure(grid).minimum + indent)
+    needed = console.measure(grid, options=console.options.update(max_width=10_000)).minimum
+    console.width = max(console.width, needed + indent)
     with console.capture() as capture:
         console.print(Padding(grid, (0, 0, 0, indent)))
     write("\n".join(line.rstrip() for line in capture.get().splitlines()))

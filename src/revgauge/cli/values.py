@@ -19,6 +19,7 @@ from revgauge.cli.terminal import (
     Footnotes,
     Format,
     Styled,
+    counted,
     prose,
     table,
     width,
@@ -164,6 +165,8 @@ def exact_cell(value: Decimal | None) -> Decimal | None:
 
 def judged(now: Decimal | None, before: Decimal | None, metric: Metric, style: Style) -> Styled:
     """A change with its sign, and in words and a mark whether it is for the better."""
+    if now is None or before is None:
+        return Styled("")
     meaning = verdict(now, before, metric.better)
     return Styled(change(now, before, style) + _SHAPES[meaning], _COLOURS[meaning])
 
@@ -229,6 +232,8 @@ class _Table:
             return written(None, self.style) + self.notes.mark(value.reason)
         text = written(value.value, self.style, exact=self.exact)
         cases = value.statistics.get("cases") or value.denominator
+        if "few" in value.marks and value.statistics and not self.shown.by:
+            return text + self.notes.mark(MARK_WORDS["few"])  # the number of cases has a column of its own
         if "few" in value.marks and cases is not None:
             return f"{text} (n {written(cases, Style())})" + self.notes.mark(MARK_WORDS["few"])
         return text
@@ -239,15 +244,13 @@ class _Table:
         self._finding(values)
         unit = f"value, {self.style.unit}" if self.style.unit else "value"
         columns = [Column("period"), Column(unit, right=True)]
-        spread = [
-            name for name in ("mean", "median", "p90", "cases") if any(name in value.statistics for value in values)
-        ]
+        spread = [name for name in ("mean", "median", "p90", "cases") if _adds(name, values)]
         columns += [Column(name, right=True, style=QUIET) for name in spread]
         moves = len(values) > 1
         columns += [Column(f"Δ {self.periods[0].grain}"), Column("Δ year")] if moves else []
         columns.append(Column("note"))
         lines = [self._line(series, place, spread, moves=moves) for place in range(len(values))]
-        used = [place for place in range(len(columns)) if place < 2 or any(line[place] for line in lines)]
+        used = [place for place in range(len(columns)) if place < 2 or any(_text(line[place]) for line in lines)]
         table([columns[place] for place in used], [[line[place] for place in used] for line in lines])
         if moves:
             write()
@@ -300,8 +303,10 @@ class _Table:
             line: list[Cell] = [*key, *(self._noted(series[period]) for period in visible)]
             rows.append([*line, sparkline([series[period].value for period in self.periods])] if trend else line)
         table(columns, rows)
-        hidden = [f"{len(self.periods) - len(visible)} earlier periods"] if len(visible) < len(self.periods) else []
-        hidden += [f"{len(ordered) - MOST_ROWS:,} smaller values"] if len(ordered) > MOST_ROWS else []
+        hidden = (
+            [counted(len(self.periods) - len(visible), "earlier period")] if len(visible) < len(self.periods) else []
+        )
+        hidden += [counted(len(ordered) - MOST_ROWS, "smaller value")] if len(ordered) > MOST_ROWS else []
         if hidden:
             write()
             prose(f"Not shown: {' and '.join(hidden)}; --format csv has all.")
@@ -313,3 +318,12 @@ class _Table:
     def _by_size(self, key: tuple[str, ...]) -> tuple[bool, Decimal, tuple[str, ...]]:
         last = self.series[key][self.periods[-1]].value
         return (last is None, -(last or Decimal(0)), key)
+
+
+def _adds(name: str, values: Sequence[Value]) -> bool:
+    """Whether a statistic tells something that the values themselves do not."""
+    return any(value.statistics.get(name) not in (None, value.value) for value in values)
+
+
+def _text(cell: Cell) -> str:
+    return cell.text if isinstance(cell, Styled) else cell

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any, Literal
 
-from revgauge.cli.failures import DATA_WRONG, GOOD, DataError
+from revgauge.cli.failures import DATA_WRONG, GOOD
 from revgauge.cli.missing import in_short, status_counts
-from revgauge.cli.terminal import progress, prose, say, write, write_json
+from revgauge.cli.terminal import counted, progress, prose, say, write, write_json
 from revgauge.sources.load import LoadReport
 from revgauge.sources.problems import Problem
 from revgauge.workspace import BuildReport, Workspace
@@ -71,13 +71,7 @@ def tell_mistakes(project: Workspace) -> list[Problem]:
 def _loaded(project: Workspace, *, allow_shrink: bool) -> LoadReport:
     _ = project.settings  # mistakes in the settings come before any work
     with progress() as tell:
-        report = project.load(allow_shrink=allow_shrink, progress=tell)
-    if not report.entities and not report.refused:
-        raise DataError(
-            f"{project.folder} has no sources: there is no mapping in sources/*.yml. `revgauge init` proposes one "
-            "for the files that lie in the folder."
-        )
-    return report
+        return project.load(allow_shrink=allow_shrink, progress=tell)
 
 
 def load_in_short(report: LoadReport) -> str:
@@ -86,8 +80,11 @@ def load_in_short(report: LoadReport) -> str:
     skipped = sum(part.rows_skipped for part in report.entities)
     sources = len({part.source for part in report.entities})
     kept = sum(part.rows_loaded for part in report.entities)
-    text = f"{kept:,} of {read:,} rows into {len({part.entity for part in report.entities})} entities"
-    text += f" from {sources} source{'' if sources == 1 else 's'}"
+    if not report.entities:
+        return f"nothing from {', '.join(report.refused)}"
+    entities = len({part.entity for part in report.entities})
+    text = f"{kept:,} of {counted(read, 'row')} into {counted(entities, 'entity', 'entities')}"
+    text += f" from {counted(sources, 'source')}"
     text += f"; {left_out:,} in quarantine" if left_out else ""
     text += f"; {skipped:,} skipped" if skipped else ""
     return text + (f"; not loaded: {', '.join(report.refused)}" if report.refused else "")
@@ -99,11 +96,14 @@ def _tell_problems(report: LoadReport) -> None:
         for problem in report.problems:
             if problem.severity == "error" and problem.row is None:
                 prose(f"error: {problem}", "          ")
-    kinds = Counter((problem.file, problem.rule) for problem in report.problems if problem.severity == "error")
+    of_rows = [problem for problem in report.problems if problem.severity == "error" and problem.row is not None]
+    kinds = Counter((problem.file, problem.rule) for problem in of_rows)
     for (file, rule), number in kinds.most_common(3):
         write(f"          {rule.replace('_', ' ')} in {file}: {number:,}")
     if len(kinds) > 3:
-        write(f"          and {len(kinds) - 3} more kinds; `revgauge load` lists them with file, row and fix")
+        write(
+            f"          and {counted(len(kinds) - 3, 'other kind')}; `revgauge load` lists them with file, row and fix"
+        )
 
 
 def _write_build(report: BuildReport) -> None:
