@@ -12,6 +12,7 @@ from pathlib import Path
 
 from revgauge.model.entities import ENTITIES
 from revgauge.model.fields import SQL_TYPES, Entity, Field, FieldType
+from revgauge.project import metrics_yml
 
 TYPE_MEANINGS: dict[FieldType, str] = {
     "text": "words or a key; zeros in front and capitals are kept",
@@ -27,7 +28,8 @@ TYPE_MEANINGS: dict[FieldType, str] = {
 def files() -> dict[str, str]:
     """Every generated file: its path below the reference folder, and its text."""
     schemas = {f"schemas/{entity.name}.json": schema(entity) for entity in ENTITIES.values()}
-    return {"data-model.md": data_model(), **schemas}
+    own_metrics = json.dumps(metrics_yml.json_schema(), indent=2, ensure_ascii=False) + "\n"
+    return {"data-model.md": data_model(), "metrics-yml.json": own_metrics, **schemas}
 
 
 def write(folder: Path) -> None:
