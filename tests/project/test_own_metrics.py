@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from tests.project.worlds import CASES, World, defined, tables
 
+from revgauge.catalogue.gaps import GapFinder
+
 SALES = """
     metrics:
       - id: our_won_revenue
@@ -221,6 +223,9 @@ DEALS = """
       - {id: open, label: Open, definition: Deals created and not closed., unit: count, rows: opportunities,
          when: created_at, where: closed_at is null, aggregate: count}
       - {id: leads_in, label: Leads, definition: Leads., unit: count, rows: leads, when: created_at, aggregate: count}
+      - {id: by_channel, label: Web, definition: Deals from the web., unit: count, rows: opportunities,
+         when: created_at, where: channel = 'web', aggregate: count}
+      - {id: both, label: Both, definition: Leads and deals., unit: count, formula: leads_in + by_channel + open}
     """
 
 WORLD = {
@@ -304,6 +309,11 @@ def test_what_was_never_loaded_is_a_gap(deals: World) -> None:
     found = deals.found("leads_in", "2025-02")
     assert found.value is None
     assert "leads was never loaded" in found.reason
+    findings = {finding.metric.name: finding for finding in GapFinder(deals.evaluation).findings()}
+    assert findings["won"].status == "computable"
+    assert findings["leads_in"].reason == "leads was never loaded"
+    assert findings["by_channel"].reason == "no source fills opportunities.channel"
+    assert findings["both"].reason == "leads was never loaded; no source fills opportunities.channel"
 
 
 def test_a_product_stands_for_a_company(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from revgauge.catalogue.context import missing_words
 from revgauge.catalogue.evaluation import Evaluation, Request
-from revgauge.catalogue.measures import Measure, Unknown
+from revgauge.catalogue.measures import Measure, Named, Unknown
 from revgauge.catalogue.params import ParamError
 from revgauge.catalogue.registry import Definition, Metric
 from revgauge.model.entities import ENTITIES
@@ -61,6 +61,14 @@ class Finding:
         return max((gap.share for gap in self.gaps), default=0.0)
 
 
+def _unknown(measure: Measure) -> Iterator[str]:
+    """The metrics inside a measure that cannot be worked out at all."""
+    if isinstance(measure, Named) and isinstance(measure.measure, Unknown):
+        yield measure.name
+    for part in measure.parts():
+        yield from _unknown(part)
+
+
 class GapFinder:
     """Looks for gaps in what an evaluation can read."""
 
@@ -76,8 +84,8 @@ class GapFinder:
 
     def finding(self, metric: Metric) -> Finding:
         """One metric with its status under its default parameters."""
-        reads = list(dict.fromkeys(self._reads(metric)))
-        gaps = [gap for need in dict.fromkeys(reads) if (gap := self._gap(need)) is not None]
+        found = (self._gap(need) for need in dict.fromkeys(self._reads(metric)))
+        gaps = [gap for gap in dict.fromkeys(found) if gap is not None]
         absent = tuple(gap for gap in gaps if gap.share == 1.0 and (gap.field is not None or gap.rows == 0))
         if absent:
             return Finding(metric, "not computable", absent, missing_words([gap.name for gap in absent]))
@@ -103,6 +111,8 @@ class GapFinder:
                 elif name in catalogue.metrics:
                     yield from self._reads(catalogue.metrics[name])
             return
+        for name in _unknown(measure):
+            yield from self._reads(catalogue.metrics[name])
         for leaf in measure.leaves():
             if leaf.facts.name in ENTITIES:
                 yield leaf.facts.name
