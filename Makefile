@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 PIP_INSTALL := $(PIP) install --quiet --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast lint format bench docs lock clean
+.PHONY: help setup demo test test-fast test-data lint format bench docs lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -28,6 +28,10 @@ test: lint  ## everything that has to hold: lint and all tests
 
 test-fast: $(DEV_STAMP)  ## the tests that take less than a second each
 	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+test-data: $(DEV_STAMP)  ## the examples whose data are not shipped: make test-data REVGAUGE_DATA=folder
+	@test -n "$(REVGAUGE_DATA)" || { echo "Say where the data are: make test-data REVGAUGE_DATA=folder (see examples/README.md)"; exit 1; }
+	REVGAUGE_DATA="$(abspath $(REVGAUGE_DATA))" $(BIN)/python -m pytest -m needs_data tests/examples
 
 lint: $(DEV_STAMP)  ## style, types, layers
 	$(BIN)/ruff check .

@@ -26,3 +26,24 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeat"))
 def root() -> Path:
     """The folder of the repository."""
     return Path(__file__).resolve().parent.parent
+
+
+def _has_data() -> bool:
+    return bool(os.environ.get("REVGAUGE_DATA"))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests over data that may not be shipped, unless somebody says where the data are."""
+    if not _has_data():
+        left = [item for item in items if item.get_closest_marker("needs_data")]
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if not item.get_closest_marker("needs_data")]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what was left out, and how it can be run."""
+    if not _has_data():
+        terminalreporter.write_line(
+            "not run: the examples ravenstack and olist_funnel need REVGAUGE_DATA, a folder with the files that their "
+            "READMEs name: make test-data REVGAUGE_DATA=folder"
+        )
