@@ -28,6 +28,8 @@ PLAIN_PIPELINE = "default"
 PLAIN_TYPE = "new_business"
 SOLD = ("new_business", "expansion", "cross_sell")
 """The types that sales figures count: a renewal is won by other means and at other rates."""
+NEVER = "9999-12-31"
+"""The end of what has not ended."""
 NEVER_OPPORTUNITIES = ("duplicate", "test")
 """Reasons of a loss that say that there was no opportunity."""
 
@@ -95,16 +97,18 @@ def spells(opportunity_changes: ir.Table, value: str, *beside: str) -> ir.Table:
     """What a field was set to, and for how long: `[since, until)` in instants and `[since_day, until_day)` in days.
 
     The last change of an instant, or of a day, is the one that stands. Columns are named `of_opportunity`, `then_*`.
+    An end that has not come lies far ahead: engines join quickly by comparisons, and slowly where an end may be empty.
     """
     changes = opportunity_changes.filter(_[value].notnull())
     order = ibis.window(group_by="opportunity_id", order_by=["changed_at", value, *beside])
+    never = ibis.literal(NEVER).cast("date")
     return changes.select(
         of_opportunity=_.opportunity_id,
         **{f"then_{name}": _[name] for name in (value, *beside)},
         since=_.changed_at,
-        until=_.changed_at.lead().over(order),
+        until=_.changed_at.lead().over(order).fill_null(never.cast("timestamp")),
         since_day=_.changed_day,
-        until_day=_.changed_day.lead().over(order),
+        until_day=_.changed_day.lead().over(order).fill_null(never),
         first=ibis.row_number().over(order) == 0,
     )
 
@@ -116,7 +120,7 @@ def at_instant(rows: ir.Table, history: ir.Table, instant: str) -> ir.Table:
         [
             rows.opportunity_id == history.of_opportunity,
             history.since <= rows[instant],
-            history.until.isnull() | (history.until > rows[instant]),
+            history.until > rows[instant],
         ],
     )
 
@@ -128,7 +132,7 @@ def after_day(rows: ir.Table, history: ir.Table, day: str) -> ir.Table:
         [
             rows.opportunity_id == history.of_opportunity,
             history.since_day <= rows[day],
-            history.until_day.isnull() | (history.until_day > rows[day]),
+            history.until_day > rows[day],
         ],
     )
 
