@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.cli.conftest import Cli
 
 from revgauge.cli.app import app
-from tests.cli.conftest import Cli
 
 COMMANDS = [name for name in app if not name.startswith("-")]
 
