@@ -20,7 +20,6 @@ import pyarrow as pa
 from revgauge.catalogue.evaluation import Evaluation, Request, Result
 from revgauge.catalogue.measures import Unknown
 from revgauge.catalogue.params import ParamError
-from revgauge.catalogue.registry import Metric
 from revgauge.catalogue.series import PRECISION
 from revgauge.model.period import Grain
 
@@ -131,7 +130,7 @@ def _rounded(number: Decimal | None) -> Decimal | None:
     return None if number is None else number.quantize(PLACES, ROUND_HALF_EVEN)
 
 
-def _grid(result: Result, series: Any) -> list[Decimal | None]:
+def _grid(series: Any) -> list[Decimal | None]:
     codes = series.codes.ravel()
     return [None if code else _rounded(number) for code, number in zip(codes, series.numbers.ravel(), strict=True)]
 
@@ -157,11 +156,11 @@ def _columns(result: Result) -> dict[str, list[Any]]:
         "period_end": [period.end for period in periods for _ in keys],
         "dimension": [by[0] if by else ""] * size,
         "dimension_value": [key[0] if key else "" for _ in periods for key in keys],
-        "value": _grid(result, result.series),
+        "value": _grid(result.series),
         "reason": [result.reasons.text(int(code)) for code in result.series.codes.ravel()],
         "marks": [", ".join(words) for line in marks for words in line],
-        "numerator": _grid(result, result.numerator) if shared else nothing,
-        "denominator": _grid(result, result.denominator) if shared else nothing,
+        "numerator": _grid(result.numerator) if shared else nothing,
+        "denominator": _grid(result.denominator) if shared else nothing,
         "definition_version": [result.metric.version] * size,
     }
 

@@ -223,7 +223,9 @@ class Context:
         if level != "parent" or not self.warehouse.loaded("accounts"):
             return survivors
         table = self.warehouse.entity("accounts")
-        rows = self.warehouse.pairs(table.filter(_.parent_account_id.notnull()).select("account_id", "parent_account_id"))
+        rows = self.warehouse.pairs(
+            table.filter(_.parent_account_id.notnull()).select("account_id", "parent_account_id")
+        )
         parents = {
             survivors.get(child, child): survivors.get(parent, parent)
             for child, parent in rows

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import ibis
 import ibis.expr.datatypes as dt
+import ibis.expr.operations as ops
 import pyarrow as pa
 import sqlglot as sg
 
@@ -185,11 +186,9 @@ class Warehouse:
         if [set(cut) for cut in cuts] == [set(every)]:
             return self.fetch(expression, name)
         began = time.perf_counter()
-        query = sg.parse_one(self.backend.compile(expression), dialect=self.backend.dialect)
+        query = sg.parse_one(self.backend.compile(expression), dialect=self.backend.dialect).assert_is(sg.exp.Select)
         selected = {column.alias_or_name: column.unalias() for column in query.selects}
-        sets = [
-            sg.exp.Tuple(expressions=[selected[column].copy() for column in (*always, *cut)]) for cut in cuts
-        ]
+        sets = [sg.exp.Tuple(expressions=[selected[column].copy() for column in (*always, *cut)]) for cut in cuts]
         query.set("group", sg.exp.Group(grouping_sets=[sg.exp.GroupingSets(expressions=sets)]))
         answer = self.backend.raw_sql(query.sql(dialect=self.backend.dialect)).to_arrow_table()
         seconds = time.perf_counter() - began
@@ -202,8 +201,6 @@ class Warehouse:
 
     @staticmethod
     def _sources(expression: ir.Table) -> tuple[str, ...]:
-        import ibis.expr.operations as ops
-
         return tuple(sorted(node.name for node in expression.op().find(ops.DatabaseTable)))
 
     def close(self) -> None:
@@ -211,13 +208,13 @@ class Warehouse:
         self.backend.disconnect()
 
 
-@ibis.udf.scalar.builtin(name="timezone", signature=((dt.string, dt.Timestamp()), dt.Timestamp(timezone="UTC")))
-def _as_zone(zone: str, moment: Any) -> Any:  # type: ignore[empty-body]  # the database has the body
+@ibis.udf.scalar.builtin(name="timezone", signature=((dt.string, dt.Timestamp()), dt.Timestamp(timezone="UTC")))  # type: ignore[untyped-decorator]  # Ibis has no types there
+def _as_zone(zone: str, moment: Any) -> Any:
     """The instant that a wall clock in the zone shows."""
 
 
-@ibis.udf.scalar.builtin(name="timezone", signature=((dt.string, dt.Timestamp(timezone="UTC")), dt.Timestamp()))
-def _in_zone(zone: str, moment: Any) -> Any:  # type: ignore[empty-body]  # the database has the body
+@ibis.udf.scalar.builtin(name="timezone", signature=((dt.string, dt.Timestamp(timezone="UTC")), dt.Timestamp()))  # type: ignore[untyped-decorator]  # Ibis has no types there
+def _in_zone(zone: str, moment: Any) -> Any:
     """What a wall clock in the zone shows at the instant."""
 
 

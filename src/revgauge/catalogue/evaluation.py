@@ -36,6 +36,7 @@ from revgauge.catalogue.series import PRECISION, ZERO, Reasons, Series, apply, c
 from revgauge.catalogue.statistics import few, mean_interval, wilson
 from revgauge.model.period import Grain, Period
 
+
 @dataclass(frozen=True)
 class Request:
     """One metric, with parameters, for periods of one grain and one cut."""
@@ -213,9 +214,7 @@ class Evaluation:
         if isinstance(top, Spread) and begun:
             found = work.statistics(top, begun)
             missing = [[None] * len(keys)]
-            result.statistics = {
-                name: _rows_for(grid, request, metric, missing[0]) for name, grid in found.items()
-            }
+            result.statistics = {name: _rows_for(grid, request, metric, missing[0]) for name, grid in found.items()}
         return result
 
     def _framed(self, series: Series, request: Request, metric: Metric) -> Series:
@@ -253,7 +252,7 @@ def _counts(measure: Measure) -> bool:
         case Total(value=None, currency=None) | Distinct():
             return True
         case Total(value=value):
-            return value == "customers"
+            return isinstance(value, str) and value in {"customers", "lost"}
         case _:
             return False
 
@@ -278,7 +277,7 @@ class Work:
             self._known[key] = self._series(measure, periods)
         return self._known[key]
 
-    def _series(self, measure: Measure, periods: Sequence[Period]) -> Series:  # noqa: PLR0911 - one for each kind
+    def _series(self, measure: Measure, periods: Sequence[Period]) -> Series:  # noqa: C901, PLR0911 - one for each kind
         shape = (len(periods), len(self.keys))
         match measure:
             case Constant(value):
@@ -297,12 +296,7 @@ class Work:
             case Worked(function, of, emptiness):
                 return apply(function, [self.series(part, periods) for part in of], self.reasons.code(emptiness))
             case Noted(inner, mark, share, limit):
-                value = self.series(inner, periods)
-                if any(id(leaf) not in self.answers for leaf in share.leaves()):
-                    return value  # only the value was asked for, as by a listing of rows
-                part = self.series(share, periods)
-                marks = {**value.marks, mark: (part.codes == 0) & (part.numbers >= limit)}
-                return Series(value.numbers, value.codes, marks)
+                return self._noted(self.series(inner, periods), mark, share, limit, periods)
             case Curve():
                 return self._curve(measure, periods)
             case Spread():
@@ -310,6 +304,12 @@ class Work:
             case Leaf():
                 return self._leaf(measure, periods)
         raise TypeError(f"{type(measure).__name__} is no measure")
+
+    def _noted(self, marked: Series, mark: str, share: Measure, limit: Decimal, periods: Sequence[Period]) -> Series:
+        if any(id(leaf) not in self.answers for leaf in share.leaves()):
+            return marked  # only the value was asked for, as by a listing of rows
+        part = self.series(share, periods)
+        return Series(marked.numbers, marked.codes, {**marked.marks, mark: (part.codes == 0) & (part.numbers >= limit)})
 
     def _of_periods(self, number: Any, periods: Sequence[Period], shape: tuple[int, int]) -> Series:
         series = Series.full(shape, ZERO)

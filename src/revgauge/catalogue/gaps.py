@@ -40,7 +40,8 @@ class Gap:
     def sentence(self) -> str:
         """What is missing and what to do."""
         if self.field is None:
-            return f"{self.entity} was never loaded ({ENTITIES[self.entity].about.rstrip('.').lower()}): map a source to it"
+            meaning = ENTITIES[self.entity].about.rstrip(".").lower()
+            return f"{self.entity} was never loaded ({meaning}): map a source to it"
         if self.lacking == self.rows:
             return f"no source fills {self.name}: add it to the mapping of {self.entity}"
         return f"{self.name} is empty in {self.lacking} of {self.rows} rows ({self.share:.0%})"
@@ -122,7 +123,7 @@ class GapFinder:
     def _needs(self, definition: Definition) -> Iterator[str]:
         catalogue = self.evaluation.catalogue
         yield from definition.needs
-        optional = getattr(definition, "optional", frozenset())
+        optional: frozenset[str] = getattr(definition, "optional", frozenset())
         for name in definition.reads:
             if name in ENTITIES and name not in optional:
                 yield name

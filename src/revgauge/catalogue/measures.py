@@ -281,9 +281,7 @@ def balance(
     convert_on: Callable[[Period], date] | None = None,
 ) -> Total:
     """The state on the last day of the span: all changes up to it, added up."""
-    return Total(
-        facts, at, where, span or UpToClosing(), value=change, currency=currency, convert_on=convert_on
-    )
+    return Total(facts, at, where, span or UpToClosing(), value=change, currency=currency, convert_on=convert_on)
 
 
 def spread(

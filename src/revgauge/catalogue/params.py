@@ -86,7 +86,7 @@ def _alternatives(annotation: Any) -> tuple[Any, ...]:
     return (annotation,)
 
 
-def _convert(value: Any, kind: Any) -> Any:  # noqa: PLR0911 - one return for each kind reads best
+def _convert(value: Any, kind: Any) -> Any:  # noqa: C901, PLR0911, PLR0912 - one return for each kind reads best
     if kind is type(None):
         if value is None or value in ("none", ""):
             return None

@@ -145,13 +145,7 @@ class Planner:
 
     def _totals(self, table: ir.Table, tasks: list[Task]) -> None:
         spans = {id(task): {task.leaf.days(period) for period in task.periods} for task in tasks}
-        edges: set[date] = set()
-        for task in tasks:
-            for days in spans[id(task)]:
-                edges |= self._edges(days)
-            if isinstance(task.leaf, Revaluation):
-                edges |= self._quote_days(task)
-        ordered = sorted(edges)
+        ordered = sorted({edge for task in tasks for edge in self._edges_of(task, spans[id(task)])})
         by_currency = next((_total(task.leaf).currency for task in tasks if _total(task.leaf).currency), None)
         if isinstance(tasks[0].leaf, Revaluation):
             table = table.filter(table[str(by_currency)] != self.context.reporting_currency)
@@ -171,7 +165,7 @@ class Planner:
                 gap = _named(named, aggregates, _sum(table, leaf.gap, leaf.where))
             columns[id(task)] = (value, gap)
         for cut, rows in self._by_cut(table, always, tasks, aggregates):
-            sums = _Sums(rows, ordered, cut, by_currency is not None)
+            sums = _Sums(rows, ordered, cut, by_currency=by_currency is not None)
             for task in tasks:
                 if task.cut == cut:
                     answer = self._from_sums(task, sums, spans[id(task)], columns[id(task)])
@@ -192,11 +186,11 @@ class Planner:
                 mine &= ~empty[column] if column in columns else empty[column]
             yield cut, rows if len(cuts) == 1 else rows.filter(pa.array(mine))
 
-    def _edges(self, days: Days) -> set[date]:
-        edges = {days.first} if days.first is not None else set()
-        if days.last < self.context.now:
-            edges.add(days.last + DAY)
-        return edges
+    def _edges_of(self, task: Task, spans: set[Days]) -> set[date]:
+        """The days on which a span of the task begins, or the first day after it; an end at `now` needs none."""
+        edges = {days.first for days in spans if days.first is not None}
+        edges |= {days.last + DAY for days in spans if days.last < self.context.now}
+        return edges | self._quote_days(task) if isinstance(task.leaf, Revaluation) else edges
 
     def _quote_days(self, task: Task) -> set[date]:
         rates = self.context.rates
@@ -204,9 +198,7 @@ class Planner:
         last = max(period.closing for period in task.periods)
         return {day for currency in rates.currencies for day in rates.changes(currency, first, last)}
 
-    def _from_sums(
-        self, task: Task, sums: _Sums, spans: set[Days], columns: tuple[str, str | None]
-    ) -> Answer:
+    def _from_sums(self, task: Task, sums: _Sums, spans: set[Days], columns: tuple[str, str | None]) -> Answer:
         leaf = _total(task.leaf)
         answer = Answer(sums.keys)
         value, gap = columns
@@ -345,7 +337,7 @@ class Planner:
 class _Sums:
     """Running totals over buckets, by key and, where amounts keep their currency, by currency."""
 
-    def __init__(self, rows: pa.Table, edges: list[date], cut: Cut, by_currency: bool) -> None:
+    def __init__(self, rows: pa.Table, edges: list[date], cut: Cut, *, by_currency: bool) -> None:
         self.edges = np.array(edges, dtype="datetime64[D]")
         self._rows = rows
         self.keys, self._places = _keys(rows, cut)
@@ -354,12 +346,8 @@ class _Sums:
         else:
             days = rows["bucket"].to_numpy().astype("datetime64[D]")
             self._buckets = np.searchsorted(self.edges, days, side="right")
-        self._currencies = (
-            np.array(rows["in_currency"].to_pylist(), dtype=object) if by_currency else None
-        )
-        self.currencies: list[str] = (
-            sorted(set(self._currencies.tolist())) if self._currencies is not None else []
-        )
+        self._currencies = np.array(rows["in_currency"].to_pylist(), dtype=object) if by_currency else None
+        self.currencies: list[str] = sorted(set(self._currencies.tolist())) if self._currencies is not None else []
         self._running: dict[tuple[str, str | None], Numbers] = {}
 
     def over(self, column: str, days: Days, currency: str | None = None) -> Numbers:
@@ -377,7 +365,9 @@ class _Sums:
     def _totals(self, column: str, currency: str | None) -> Numbers:
         """Row n is the sum of the first n buckets."""
         if (column, currency) not in self._running:
-            values = np.array([ZERO if value is None else value for value in self._rows[column].to_pylist()], dtype=object)
+            values = np.array(
+                [ZERO if value is None else value for value in self._rows[column].to_pylist()], dtype=object
+            )
             buckets, places = self._buckets, self._places
             if currency is not None and self._currencies is not None:
                 mine = self._currencies == currency

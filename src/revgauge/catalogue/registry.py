@@ -44,7 +44,7 @@ SECTIONS = ("Unit", "Formula", "Edges", "Seed", "Source", "So what", "Benchmark"
 _SECTION = re.compile(rf"^({'|'.join(SECTIONS)}):\s*", re.MULTILINE)
 
 
-class UnknownName(LookupError):
+class UnknownName(LookupError):  # noqa: N818 - it is an answer to a person, not an error of ours
     """A metric or dimension that does not exist; the message says what was probably meant."""
 
 
@@ -228,7 +228,10 @@ class Catalogue:
         if not absent:
             found += [f"fixes {name}, which is no parameter" for name in definition.fixed if name not in known]
         if isinstance(definition, Derived):
-            tables = {dimension.lookup for dimension in definition.dimensions.values()} | {definition.left_out, definition.stays}
+            tables = {dimension.lookup for dimension in definition.dimensions.values()} | {
+                definition.left_out,
+                definition.stays,
+            }
             found += [f"refers to {name}, which does not exist" for name in tables - {None} if name not in self.derived]
         return found
 

@@ -189,7 +189,9 @@ class RowFinder:
         for dimension, wanted in cut.only:
             if dimension in leaf.facts.scope.whole_by:
                 mine = mine.filter(mine[dimension] == wanted)
-        columns = [name for name in ("subscription_id", "product", "plan", "quantity", "start", "stop") if name in mine.columns]
+        columns = [
+            name for name in ("subscription_id", "product", "plan", "quantity", "start", "stop") if name in mine.columns
+        ]
         return self._fetched(mine.select(*keys, *columns, str(leaf.currency), **{CONTRIBUTION: _.mrr}), keys)
 
     def _revalued(self, leaf: Revaluation, period: Period, cut: Cut, keys: list[str]) -> list[dict[str, Any]]:
@@ -260,9 +262,7 @@ def _same(one: Part, other: Part) -> bool:
     return one.name == other.name and one.facts == other.facts and one.rows == other.rows
 
 
-def _add_up(
-    leaf: Leaf, rows: list[dict[str, Any]], days: Days, period: Period, answer: Answer
-) -> Decimal | None:
+def _add_up(leaf: Leaf, rows: list[dict[str, Any]], days: Days, period: Period, answer: Answer) -> Decimal | None:
     """The value of the leaf from its rows alone, and the answer from which the formula is worked out again."""
     gaps = sum(int(bool(row.pop("_gap", 0))) for row in rows)
     if isinstance(leaf, Curve):

@@ -80,7 +80,8 @@ def combine(sign: str, left: Series, right: Series, emptiness: int) -> Series:
             return Series(_OPERATIONS[sign](left.numbers, right.numbers), codes, marks)
         empty = right.numbers <= 0
         codes = np.where((codes == 0) & empty, emptiness, codes).astype(np.int32)
-        safe = np.where(codes != 0, Decimal(1), right.numbers)
+        safe = right.numbers.copy()
+        safe[codes != 0] = Decimal(1)
         return Series(left.numbers / safe, codes, marks)
 
 

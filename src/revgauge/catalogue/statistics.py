@@ -38,9 +38,7 @@ def wilson(part: Decimal, whole: Decimal) -> tuple[Decimal, Decimal] | None:
     return Decimal(repr(round(low, 12))), Decimal(repr(round(high, 12)))
 
 
-def mean_interval(
-    mean: Decimal | None, deviation: Decimal | None, cases: Decimal
-) -> tuple[Decimal, Decimal] | None:
+def mean_interval(mean: Decimal | None, deviation: Decimal | None, cases: Decimal) -> tuple[Decimal, Decimal] | None:
     """Student's 95 % interval of a mean; None below two cases."""
     if mean is None or deviation is None or cases < 2:
         return None

@@ -11,17 +11,15 @@ from revgauge.catalogue.registry import derived
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-    from revgauge.catalogue.context import Context
-
 
 @derived(optional=frozenset({"accounts"}), kept=False)
-def account_attributes(accounts: ir.Table, context: Context) -> ir.Table:
+def account_attributes(accounts: ir.Table) -> ir.Table:
     """The accounts that were not merged away, with the fields by which figures are cut."""
     survivors = accounts.filter(_.duplicate_of.isnull() | (_.duplicate_of == _.account_id))
     return survivors.select("segment", "region", "industry", "channel", "owner_id", key=_.account_id)
 
 
 @derived(optional=frozenset({"people"}), kept=False)
-def person_attributes(people: ir.Table, context: Context) -> ir.Table:
+def person_attributes(people: ir.Table) -> ir.Table:
     """People with the fields by which figures are cut."""
     return people.select("team", "role", "department", key=_.person_id)

@@ -59,9 +59,7 @@ def monthly_billings(invoices: ir.Table, context: Context) -> ir.Table:
     known = known.mutate(
         signed=ibis.ifelse(credit, -_.amount.abs(), _.amount).cast("decimal(18, 6)"),
     )
-    rated = context.with_rate(
-        known.select("account_id", "issued_on", "currency", "signed"), "currency", "issued_on"
-    )
+    rated = context.with_rate(known.select("account_id", "issued_on", "currency", "signed"), "currency", "issued_on")
     return rated.group_by("account_id", day=_.issued_on.truncate("M").cast("date")).aggregate(
         net=times(_.signed, _.rate.fill_null(Decimal(0))).sum().cast(MONEY),
         unconverted=flag(_.rate.isnull()).max(),

@@ -68,10 +68,10 @@ def retained_mrr(
     window_months: int | None = 12,
     fx: Fx = "constant",
 ) -> ir.Table:
-    """Changes of what the opening customers of each period add: `opening`, `net` and `gross` revenue, by currency;
-    `customers` on the opening day and how many of them are `lost` at the close.
+    """Changes of what the opening customers of each period add to its sums.
 
-    `gross` is capped for each account at what it paid on the opening day. Amounts are in the account's currency, to be
+    `opening`, `net` and `gross` are revenue by currency, `customers` those of the opening day and `lost` how many of them
+    are gone at the close. `gross` is capped for each account at what it paid on the opening day. Amounts are in the account's currency, to be
     converted at the rates of the opening day, so that customers are measured and not currencies. `day` is the first day
     of the period from which a change counts.
     """
@@ -126,19 +126,17 @@ def _steps(ends: ir.Table, whole: tuple[str, ...]) -> ir.Table:
     return states.select(*whole, "currency", "day", **{name: after[name] - before[name] for name in after})
 
 
-def _needing_rates(
-    account_days: ir.Table, context: Context, fx: Fx, whole: tuple[str, ...]
-) -> ir.Table | None:
-    """Accounts whose two ends can be compared only at rates of each period: those with rows in several currencies;
-    at spot rates all with a foreign one."""
+def _needing_rates(account_days: ir.Table, context: Context, fx: Fx, whole: tuple[str, ...]) -> ir.Table | None:
+    """Accounts whose two ends can be compared only at rates of each period.
+
+    Those with rows in several currencies; at spot rates all with a foreign one.
+    """
     rare = account_days.filter(_.mixed if fx == "constant" else _.currency != context.reporting_currency)
     found = rare.select(*whole).distinct()
     return context.warehouse.keep("accounts_needing_rates", found) if context.holds(found) else None
 
 
-def _dense(
-    held: ir.Table, context: Context, window_months: int | None, fx: Fx, whole: tuple[str, ...]
-) -> ir.Table:
+def _dense(held: ir.Table, context: Context, window_months: int | None, fx: Fx, whole: tuple[str, ...]) -> ir.Table:
     """The same for accounts that need rates: their state at both ends of each period, converted."""
     order = ibis.window(group_by=[*whole, "currency"], order_by="day")
     states = held.mutate(until=_.day.lead().over(order))
@@ -244,9 +242,7 @@ def window_movements(
         {"period_start": "date", "opened": "date", "closed": "date"},
         [(period.start, opening_day(period, window_months), period.closing) for period in _begun(context)],
     )
-    met = mrr_movements.inner_join(
-        spine, [mrr_movements["day"] > spine.opened, mrr_movements["day"] <= spine.closed]
-    )
+    met = mrr_movements.inner_join(spine, [mrr_movements["day"] > spine.opened, mrr_movements["day"] <= spine.closed])
     spells = customer_spells.rename({f"of_{name}": name for name in whole})
     members = met.inner_join(
         spells,
@@ -256,15 +252,11 @@ def window_movements(
             spells.until.isnull() | (spells.until > met.opened),
         ],
     )
-    return members.select(
-        *whole, "kind", "amount", "unconverted", day=_.period_start, moved_on=_.day
-    )
+    return members.select(*whole, "kind", "amount", "unconverted", day=_.period_start, moved_on=_.day)
 
 
 @derived(per_period=True, dimensions=ACCOUNT_DIMENSIONS, row_key=("account_id",))
-def opening_parts(
-    mrr_parts: ir.Table, customer_spells: ir.Table, context: Context
-) -> ir.Table:
+def opening_parts(mrr_parts: ir.Table, customer_spells: ir.Table, context: Context) -> ir.Table:
     """Parts of expansions within each period, of accounts that were customers on its opening day."""
     whole = ("account_id", *context.whole_by)
     spine = context.warehouse.literal_table(

@@ -136,8 +136,11 @@ def _live(rows: ir.Table) -> ir.Table:
 
 @derived(kept=False)
 def live_rows(subscription_rows: ir.Table, context: Context, *, gap_days: int = 0) -> ir.Table:
-    """The rows that have a day; with `gap_days`, an account that paid nothing for at most that many days is treated
-    as if it had kept the rows of the day before the gap."""
+    """The rows that have a day.
+
+    With `gap_days`, an account that paid nothing for at most that many days is treated as if it had kept the rows of
+    the day before the gap.
+    """
     rows = _live(subscription_rows)
     return rows if gap_days == 0 else _bridged(rows, context, gap_days)
 
@@ -170,11 +173,7 @@ def _bridged(rows: ir.Table, context: Context, gap_days: int) -> ir.Table:
     moved = moved.rename(moved_row="row")
     joined = rows.left_join(moved, rows.row == moved.moved_row)
     changed = joined.select(
-        **{
-            name: joined[name]
-            for name in rows.columns
-            if name not in ("row", "start", "stop")
-        },
+        **{name: joined[name] for name in rows.columns if name not in ("row", "start", "stop")},
         start=ibis.greatest(joined.start, joined.later_start),
         stop=ibis.ifelse(joined.stop.isnull(), None, ibis.greatest(joined.stop, joined.later_stop)),
     )
@@ -248,9 +247,7 @@ def _netted(changes: ir.Table, whole: tuple[str, ...], context: Context) -> ir.T
         from_first=ibis.row_number().over(side),
         from_last=ibis.row_number().over(ibis.window(group_by=group, order_by=ibis.desc("day"))),
     )
-    old = ranked.filter(_.from_first == 0).select(
-        *group, "was_live", "old_mrr", "old_quantity", "old_currency"
-    )
+    old = ranked.filter(_.from_first == 0).select(*group, "was_live", "old_mrr", "old_quantity", "old_currency")
     new = ranked.filter(_.from_last == 0).select(
         **{f"of_{name}": _[name] for name in group},
         is_live=_.is_live,
@@ -423,9 +420,7 @@ def _counted(days: ir.Table, whole: tuple[str, ...], *, first: Any, foreign: Any
     )
 
 
-@derived(
-    dimensions=ACCOUNT_DIMENSIONS, row_key=("account_id",), kept=False, left_out=LEFT_OUT, stays="live_rows"
-)
+@derived(dimensions=ACCOUNT_DIMENSIONS, row_key=("account_id",), kept=False, left_out=LEFT_OUT, stays="live_rows")
 def mrr_changes(account_days: ir.Table, context: Context) -> ir.Table:
     """Changes of what counts, to be added up to a state: recurring revenue by currency, customers, units.
 
@@ -541,9 +536,7 @@ def departures(mrr_movements: ir.Table, subscription_changes: ir.Table, context:
         order_by=[ibis.desc(_.size.fill_null(Decimal(0))), ibis.desc("subscription_id")],
     )
     ranked = pairs.mutate(place=ibis.row_number().over(largest)).filter(_.place == 0)
-    return ranked.select(
-        *whole, "day", "unconverted", "kind", "amount", cancel_reason=context.or_unknown(_.reason)
-    )
+    return ranked.select(*whole, "day", "unconverted", "kind", "amount", cancel_reason=context.or_unknown(_.reason))
 
 
 @derived(
@@ -615,9 +608,7 @@ def _at_rates(moved: ir.Table, context: Context) -> ir.Table:
         return ibis.ifelse(own, as_money(amount), times(amount, rate.fill_null(Decimal(0))))
 
     return moved.mutate(
-        unconverted=flag(
-            (_.old_rate.isnull() & (_.old_mrr != 0)) | (_.new_rate.isnull() & (_.new_mrr != 0))
-        ),
+        unconverted=flag((_.old_rate.isnull() & (_.old_mrr != 0)) | (_.new_rate.isnull() & (_.new_mrr != 0))),
         old_amount=converted(_.old_mrr, _.old_currency, _.old_rate),
         new_amount=converted(_.new_mrr, _.new_currency, _.new_rate),
     )
@@ -645,9 +636,7 @@ def _split_change(moved: ir.Table) -> ir.Table:
     difference = (_.new_amount - _.old_amount).cast(MONEY)
     discount = (_.old_mrr < 0) | (_.new_mrr < 0)
     measured = _.was_live & _.is_live & (_.old_quantity > 0) & (_.new_quantity > 0)
-    scaled = (
-        _.old_amount.cast("float64") * _.new_quantity.cast("float64") / _.old_quantity.cast("float64").nullif(0)
-    )
+    scaled = _.old_amount.cast("float64") * _.new_quantity.cast("float64") / _.old_quantity.cast("float64").nullif(0)
     at_old_price = scaled.cast("decimal(38, 10)").cast(MONEY)
     moved = moved.mutate(
         price=ibis.cases(

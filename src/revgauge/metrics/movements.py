@@ -107,7 +107,7 @@ def reactivation_mrr(mrr_movements: Facts) -> Measure:
 
 
 @metric(label="Currency effect", unit=Unit.MONEY, better="zero", aliases=("fx_mrr",))
-def currency_effect_mrr(mrr_changes: Facts, context: Context, *, netting: Literal["day", "period"] = "day") -> Measure:
+def currency_effect_mrr(mrr_changes: Facts, *, netting: Literal["day", "period"] = "day") -> Measure:
     """What changed exchange rates alone did to recurring revenue: growth that nobody earned.
 
     Each day's change of rate is applied to the rows of the day before.
@@ -119,9 +119,10 @@ def currency_effect_mrr(mrr_changes: Facts, context: Context, *, netting: Litera
     So what: if large hedge, or price in the company's own currency
     """
     if netting == "period":
-        opening = {"span": UpToOpening(), "currency": "currency"}
-        at_closing = balance(mrr_changes, "amount", convert_on=lambda period: period.closing, **opening)
-        return at_closing - balance(mrr_changes, "amount", **opening)
+        revalued = balance(
+            mrr_changes, "amount", span=UpToOpening(), currency="currency", convert_on=lambda period: period.closing
+        )
+        return revalued - opening_mrr(mrr_changes)
     return Revaluation(mrr_changes, value="amount", currency="currency")
 
 
@@ -251,9 +252,7 @@ def opening_mrr(mrr_changes: Facts) -> Measure:
     return balance(mrr_changes, "amount", span=UpToOpening(), currency="currency")
 
 
-def _part_rate(
-    part: str, measure: str, money: Measure, mrr_changes: Facts, customers: Measure
-) -> Measure:
+def _part_rate(part: str, measure: str, money: Measure, mrr_changes: Facts, customers: Measure) -> Measure:
     if measure == "customers":
         return ratio(customers, balance(mrr_changes, "customers", span=UpToOpening()), "there was no opening customer")
     return ratio(money, opening_mrr(mrr_changes), f"there was no opening MRR, so nothing to {part} to")

@@ -7,7 +7,6 @@ from typing import Literal
 
 from ibis import _
 
-from revgauge.catalogue.context import Context
 from revgauge.catalogue.facts import Facts
 from revgauge.catalogue.measures import Measure, Unknown, Worked, balance, count, ratio, total
 from revgauge.catalogue.registry import Unit, metric
@@ -25,7 +24,6 @@ def mrr(
     mrr_changes: Facts,
     contract_changes: Facts,
     monthly_billings: Facts,
-    context: Context,
     *,
     basis: Basis = "subscription",
     fx: Literal["spot", "constant"] = "spot",

@@ -82,9 +82,7 @@ def logo_churn_rate(
     if method == "events_with_new":
         opening = balance(mrr_changes, "customers", span=UpToOpening())
         return ratio(Distinct(departures), opening + new_customers, NO_CUSTOMER)
-    return ratio(
-        _of_opening(retained_mrr, "lost", None), _of_opening(retained_mrr, "customers", None), NO_CUSTOMER
-    )
+    return ratio(_of_opening(retained_mrr, "lost", None), _of_opening(retained_mrr, "customers", None), NO_CUSTOMER)
 
 
 @metric(label="Customer retention rate", unit=Unit.RATIO, kind="formula")
@@ -165,9 +163,7 @@ def net_revenue_retention(
     return _kept(retained_mrr, window_movements, method, window_months, capped=False)
 
 
-@metric(
-    label="Gross revenue churn", unit=Unit.RATIO, better="down", kind="window", fixed={"window_months": None}
-)
+@metric(label="Gross revenue churn", unit=Unit.RATIO, better="down", kind="window", fixed={"window_months": None})
 def gross_revenue_churn_rate(
     retained_mrr: Facts,
     mrr_movements: Facts,
@@ -191,14 +187,10 @@ def gross_revenue_churn_rate(
         lost = total(mrr_movements, "amount", where=_.kind.isin(["churn", "contraction"]), gap=_.unconverted)
         opening = balance(mrr_changes, "amount", span=UpToOpening(), currency="currency")
         return ratio(lost, opening, NO_REVENUE)
-    return 1 - ratio(
-        _of_opening(retained_mrr, "gross", None), _of_opening(retained_mrr, "opening", None), NO_REVENUE
-    )
+    return 1 - ratio(_of_opening(retained_mrr, "gross", None), _of_opening(retained_mrr, "opening", None), NO_REVENUE)
 
 
-@metric(
-    label="Net revenue churn", unit=Unit.RATIO, better="down", kind="window", fixed={"window_months": None}
-)
+@metric(label="Net revenue churn", unit=Unit.RATIO, better="down", kind="window", fixed={"window_months": None})
 def net_revenue_churn_rate(retained_mrr: Facts) -> Measure:
     """The share of opening recurring revenue lost in the period, less what the same customers gained; may be below 0.
 
@@ -209,9 +201,7 @@ def net_revenue_churn_rate(retained_mrr: Facts) -> Measure:
     Source: baremetrics-churn, baremetrics-net
     So what: the speed of the leak after growth of the base
     """
-    return 1 - ratio(
-        _of_opening(retained_mrr, "net", None), _of_opening(retained_mrr, "opening", None), NO_REVENUE
-    )
+    return 1 - ratio(_of_opening(retained_mrr, "net", None), _of_opening(retained_mrr, "opening", None), NO_REVENUE)
 
 
 def _not_reached(context: Context, cohort: str, age: int) -> str:
@@ -274,7 +264,9 @@ def cohort_revenue_retention(
     return ratio(later, first, f"nobody started to pay in {cohort}")
 
 
-def kaplan_meier(tenures: np.ndarray[Any, Any], ended: np.ndarray[Any, Any], counts: np.ndarray[Any, Any]) -> list[Decimal]:
+def kaplan_meier(
+    tenures: np.ndarray[Any, Any], ended: np.ndarray[Any, Any], counts: np.ndarray[Any, Any]
+) -> list[Decimal]:
     """The survival curve S(0), S(1), ... up to the longest tenure; who is censored at an age is still at risk there."""
     curve: list[Decimal] = []
     alive = Decimal(1)
@@ -291,10 +283,7 @@ def survival_curve(period: Period, first: Any, left: Any, counts: Any) -> list[D
     after = period.closing + DAY
     ended = np.array([day is not None and day <= period.closing for day in left], dtype=bool)
     tenures = np.array(
-        [
-            whole_months(start, end if gone else after)
-            for start, end, gone in zip(first, left, ended, strict=True)
-        ],
+        [whole_months(start, end if gone else after) for start, end, gone in zip(first, left, ended, strict=True)],
         dtype=int,
     )
     return kaplan_meier(tenures, ended, np.array(counts, dtype=int))

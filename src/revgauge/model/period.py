@@ -131,7 +131,7 @@ class Calendar:
         """
         if text is None or text == "all":
             if grain not in (None, "all"):
-                raise PeriodError(f"a {grain} is needed, for example {self.example(grain or 'month')}")
+                raise PeriodError(f"a {grain} is needed, for example {self.example(grain)}")
             return self.containing(self.now, "all")
         for kind, pattern in _SPELLINGS:
             if found := pattern.fullmatch(text.strip()):

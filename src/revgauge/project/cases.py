@@ -15,7 +15,7 @@ from revgauge.catalogue.engine import Warehouse
 from revgauge.catalogue.evaluation import Evaluation, Request
 from revgauge.catalogue.params import ParamError
 from revgauge.catalogue.registry import Catalogue, UnknownName
-from revgauge.model.period import GRAINS, Grain, PeriodError
+from revgauge.model.period import GRAINS, PeriodError
 from revgauge.sources.canonical import read_case_tables
 
 EXPECTED = "expected.json"
@@ -129,11 +129,16 @@ def _check(case: str, check: dict[str, Any], evaluation: Evaluation) -> Check:
 
 
 def _value(
-    evaluation: Evaluation, metric: str, params: Mapping[str, Any], grain: str, period: str | None, by: Mapping[str, str]
+    evaluation: Evaluation,
+    metric: str,
+    params: Mapping[str, Any],
+    grain: str,
+    period: str | None,
+    by: Mapping[str, str],
 ) -> tuple[Decimal | None, str | None]:
     if grain not in GRAINS:
         raise CaseFileError(f"there is no grain {grain}; write one of {', '.join(GRAINS)}")
-    wanted = evaluation.context.calendar.parse(period, cast("Grain", grain))
+    wanted = evaluation.context.calendar.parse(period, grain)
     (result,) = evaluation.results([Request(metric, (wanted,), params, only=by)])
     found = next(iter(result.values()))
     return found.value, found.reason or None

@@ -48,7 +48,9 @@ class ProjectSettings(BaseModel):
     memory_limit: str | None = Field(
         None, pattern=r"^\d+(\.\d+)? ?[KMG]i?B$", description="Most memory that computing may take, such as 4GB."
     )
-    build: BuildSettings = Field(default_factory=BuildSettings, description="What a build publishes.")
+    build: BuildSettings = Field(
+        default_factory=lambda: BuildSettings.model_validate({}), description="What a build publishes."
+    )
     defaults: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="Parameters that the company sets for a metric, by metric."
     )
