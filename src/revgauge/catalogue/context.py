@@ -78,15 +78,13 @@ class Rates:
 
 
 def follow(links: Mapping[str, str]) -> dict[str, str]:
-    """For every key the end of its chain of links; a loop stops at the row before it would close."""
+    """For every key the end of its chain of links; who is in a loop stays, who leads into one ends where it enters."""
     ends: dict[str, str] = {}
     for start in links:
-        seen = {start}
-        place = start
-        while (onward := links.get(place)) is not None and onward not in seen:
-            seen.add(onward)
-            place = onward
-        ends[start] = place
+        way = [start]
+        while (onward := links.get(way[-1])) is not None and onward not in way:
+            way.append(onward)
+        ends[start] = way[-1] if onward is None else onward
     return ends
 
 
@@ -179,12 +177,13 @@ class Context:
 
     @property
     def rates(self) -> Rates:
-        """The exchange rates; none if none were loaded."""
+        """The exchange rates known on the day `now`; none if none were loaded."""
         if not self._rates:
             quotes: list[tuple[str, date, Decimal]] = []
             if self.warehouse.loaded("exchange_rates"):
                 table = self.warehouse.entity("exchange_rates").select("currency", "quoted_on", "rate")
-                quotes = [(row[0], row[1], row[2]) for row in self.warehouse.pairs(table.filter(_.rate.notnull()))]
+                known = _.rate.notnull() & (_.quoted_on <= self.today())
+                quotes = [(row[0], row[1], row[2]) for row in self.warehouse.pairs(table.filter(known))]
             self._rates.append(Rates(quotes, self.reporting_currency))
         return self._rates[0]
 

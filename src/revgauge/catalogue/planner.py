@@ -194,9 +194,13 @@ class Planner:
 
     def _quote_days(self, task: Task) -> set[date]:
         rates = self.context.rates
+        if not task.periods:
+            return set()
         first = min(period.start for period in task.periods)
         last = max(period.closing for period in task.periods)
-        return {day for currency in rates.currencies for day in rates.changes(currency, first, last)}
+        eves = {period.closing for period in task.periods}
+        firsts = {days[0] for name in rates.currencies if (days := rates.changes(name, date.min, last))}
+        return eves | firsts | {day for currency in rates.currencies for day in rates.changes(currency, first, last)}
 
     def _from_sums(self, task: Task, sums: _Sums, spans: set[Days], columns: tuple[str, str | None]) -> Answer:
         leaf = _total(task.leaf)
@@ -205,7 +209,7 @@ class Planner:
         if isinstance(leaf, Revaluation):
             for period in task.periods:
                 days = leaf.days(period)
-                answer.numbers[days], answer.gaps[days] = self._revalued(sums, value, period)
+                answer.numbers[days], answer.gaps[days] = self._revalued(sums, value, gap, period)
             return answer
         if leaf.currency is None:
             for days in spans:
@@ -233,27 +237,33 @@ class Planner:
                     number = number + amount * rate
         return number, gaps
 
-    def _revalued(self, sums: _Sums, column: str, period: Period) -> tuple[Numbers, Numbers]:
+    def _revalued(
+        self, sums: _Sums, column: str, changes: str | None, period: Period
+    ) -> tuple[Numbers, Numbers]:
         """What changed rates alone did to the balances of the day before, over the period."""
         number = np.full(len(sums.keys), ZERO, dtype=object)
         gaps = np.zeros(len(sums.keys), dtype=object)
         rates = self.context.rates
         with localcontext(prec=PRECISION):
             for currency in sums.currencies:
-                if currency == rates.reporting_currency:
-                    continue
-                first = rates.on(currency, period.opening)
                 for day in rates.changes(currency, period.start, period.closing):
-                    held = sums.over(column, Days(None, day - DAY), currency)
-                    before = rates.on(currency, day - DAY)
-                    if before is None:
-                        gaps = gaps + (held != 0).astype(int)
-                    else:
-                        number = number + held * ((rates.on(currency, day) or ZERO) - before)
-                if first is None and not rates.changes(currency, period.start, period.closing):
-                    held = sums.over(column, Days(None, period.closing), currency)
-                    gaps = gaps + (held != 0).astype(int)
+                    before, after = rates.on(currency, day - DAY), rates.on(currency, day)
+                    if before is not None and after is not None:
+                        number = number + sums.over(column, Days(None, day - DAY), currency) * (after - before)
+                gaps = gaps + self._unrated(sums, column, changes, currency, period)
         return number, gaps
+
+    def _unrated(self, sums: _Sums, column: str, changes: str | None, currency: str, period: Period) -> Numbers:
+        """Whether anything was held in the currency on a day before its first quote, up to the day before the last."""
+        quotes = self.context.rates.changes(currency, date.min, period.closing)
+        last = min(quotes[0], period.closing) - DAY if quotes else period.closing - DAY
+        if last < period.opening:
+            return np.zeros(len(sums.keys), dtype=object)
+        held = sums.over(column, Days(None, period.opening), currency) != 0
+        if changes is not None and last >= period.start:
+            held = held | (sums.over(changes, Days(period.start, last), currency) != 0)
+        unrated: Numbers = held.astype(int).astype(object)
+        return unrated
 
     # -- what cannot be added up --------------------------------------------------------------------------------------
 

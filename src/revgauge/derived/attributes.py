@@ -14,9 +14,8 @@ if TYPE_CHECKING:
 
 @derived(optional=frozenset({"accounts"}), kept=False)
 def account_attributes(accounts: ir.Table) -> ir.Table:
-    """The accounts that were not merged away, with the fields by which figures are cut."""
-    survivors = accounts.filter(_.duplicate_of.isnull() | (_.duplicate_of == _.account_id))
-    return survivors.select("segment", "region", "industry", "channel", "owner_id", key=_.account_id)
+    """Accounts with the fields by which figures are cut; rows of merged ones are looked up under their survivor."""
+    return accounts.select("segment", "region", "industry", "channel", "owner_id", key=_.account_id)
 
 
 @derived(optional=frozenset({"people"}), kept=False)

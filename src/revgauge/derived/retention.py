@@ -70,8 +70,10 @@ def retained_mrr(
 ) -> ir.Table:
     """Changes of what the opening customers of each period add to its sums.
 
-    `opening`, `net` and `gross` are revenue by currency, `customers` those of the opening day and `lost` how many of them
-    are gone at the close. `gross` is capped for each account at what it paid on the opening day. Amounts are in the account's currency, to be
+    `opening`, `net` and `gross` are revenue by currency, `customers` those of the opening day and `lost` how many of
+    them are gone at the close.
+
+    `gross` is capped for each account at what it paid on the opening day. Amounts are in the account's currency, to be
     converted at the rates of the opening day, so that customers are measured and not currencies. `day` is the first day
     of the period from which a change counts.
     """

@@ -519,10 +519,10 @@ def mrr_movements(account_days: ir.Table, context: Context) -> ir.Table:
     left_out=LEFT_OUT,
 )
 def departures(mrr_movements: ir.Table, subscription_changes: ir.Table, context: Context) -> ir.Table:
-    """Churn movements with the reason given for the largest row that was lost (between equals the later key)."""
+    """Churn movements with the reason given for the largest row that is paid no more (between equals the later key)."""
     whole = _whole(context)
     left = mrr_movements.filter(_.kind == "churn")
-    lost = subscription_changes.filter(_.was_live & ~_.is_live)
+    lost = subscription_changes.filter((_.old_mrr > 0) & (_.new_mrr <= 0))
     lost = context.with_rate(lost, "old_currency", "rate_day")
     lost = lost.select(
         **{f"of_{name}": _[name] for name in (*whole, "day")},

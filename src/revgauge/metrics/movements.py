@@ -123,7 +123,7 @@ def currency_effect_mrr(mrr_changes: Facts, *, netting: Literal["day", "period"]
             mrr_changes, "amount", span=UpToOpening(), currency="currency", convert_on=lambda period: period.closing
         )
         return revalued - opening_mrr(mrr_changes)
-    return Revaluation(mrr_changes, value="amount", currency="currency")
+    return Revaluation(mrr_changes, value="amount", currency="currency", gap=_.amount != 0)
 
 
 @metric(label="Net new MRR", unit=Unit.MONEY, kind="formula")

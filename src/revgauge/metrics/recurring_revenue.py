@@ -46,7 +46,7 @@ def mrr(
     """
     if basis == "arpu_users":
         window = MonthsOfClosing(arpu_months)
-        billed = total(monthly_billings, "net", where=_.net > 0, span=window, gap=_.unconverted)
+        billed = total(monthly_billings, "net", span=window, gap=_.unconverted)
         users = count(monthly_billings, where=_.net > 0, span=window)
         average = ratio(billed, users, "nobody was billed in the window, so there is no average to multiply")
         return average * count(monthly_billings, where=_.net > 0, span=MonthsOfClosing(1))

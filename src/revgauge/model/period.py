@@ -87,6 +87,9 @@ class Period:
         return (self.closing - self.start).days + 1
 
 
+_BEFORE_ALL = Period(date.min, BEGINNING, "all", "before all", BEGINNING - DAY)
+
+
 @dataclass(frozen=True, slots=True)
 class Calendar:
     """How the company counts time: the day `now` and the month in which its year begins.
@@ -162,15 +165,17 @@ class Calendar:
         return self.containing(self.now, grain).label
 
     def shift(self, period: Period, by: int) -> Period:
-        """The period of the same grain that many steps later (earlier if negative)."""
+        """The period of the same grain that many steps later (earlier if negative); nothing is before all time."""
         if period.grain == "all":
-            return period
+            return _BEFORE_ALL if by < 0 else period
         for _ in range(abs(by)):
             period = self.containing(period.end if by > 0 else period.start - DAY, period.grain)
         return period
 
     def year_before(self, period: Period) -> Period:
-        """The same period a year earlier; for weeks the one 52 weeks before."""
+        """The same period a year earlier; for weeks the one 52 weeks before; nothing is before all time."""
+        if period.grain == "all":
+            return _BEFORE_ALL
         if period.grain == "week":
             return self.containing(period.start - timedelta(weeks=52), "week")
         return self.containing(add_months(period.start, -12), period.grain)
