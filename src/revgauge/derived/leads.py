@@ -291,7 +291,7 @@ def lead_waits_left_out(lead_waits: ir.Table, *, to: Step = "won") -> ir.Table:
     """Leads that took the second step before the first, so that there is no time between."""
     rows = lead_waits.filter((_.milestone == STEPS[to]) & (_.elapsed < 0))
     return rows.select(
-        *("lead_id", "account_id", "day", "owner_id", "at"),
+        *("lead_id", "account_id", "day", "direction", "channel", "campaign_id", "owner_id", "at"),
         reason=ibis.literal("the second step came before the first"),
     )
 
