@@ -67,9 +67,20 @@ class Scratch:
         self._tables = 0
 
     def new_table(self, kind: str) -> str:
-        """A name that no other table of this load has."""
+        """A name that no other table of this source has."""
         self._tables += 1
         return f"{kind}_{self._tables}"
+
+    def clear(self) -> None:
+        """Remove what the next source does not need; only the rows that load and the problems stay."""
+        for kind in ("VIEW", "TABLE"):
+            listed = self.connection.execute(
+                f"SELECT {kind.lower()}_name FROM duckdb_{kind.lower()}s() WHERE database_name = 'memory' "
+                "AND schema_name = 'main' AND NOT internal"
+            ).fetchall()
+            for (name,) in listed:
+                if not name.startswith(("final_", "problems_")):
+                    self.connection.execute(f"DROP {kind} {quoted(name)}")
 
     def new_file(self, name: str, sheet: str | None, content_hash: str, columns: set[str]) -> FileRead:
         """Note a file that is being read."""

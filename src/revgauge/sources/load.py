@@ -319,6 +319,8 @@ def _run(
         outcome.refused = True
         outcome.drop()
         outcome.problems.extend(error.problems)
+    finally:
+        scratch.clear()
 
 
 def _read_inputs(scratch: Scratch, mapping: Mapping, say: Progress) -> dict[str, RawInput]:

@@ -229,9 +229,10 @@ def _mark(connection: duckdb.DuckDBPyConnection, rows: BlockRows, rule: Rule) ->
     value = f"t.{quoted(text)}" if text else f"CAST(r.{quoted(rule.field)} AS VARCHAR)"
     unless = ""
     if rule.again:
+        same = f"p.column_name = {literal(shown)} AND " if text else ""  # an expression may fail by any of its columns
         unless = (
             f" AND NOT EXISTS (SELECT 1 FROM problems p WHERE p.block = {rows.number} AND p._id = r._id "
-            f"AND p.column_name = {literal(shown)} AND p.severity <> 'warning')"
+            f"AND {same}p.severity IN ('error', 'skipped'))"
         )
     connection.execute(
         f"INSERT INTO problems SELECT {rows.number}, r._id, r._file, r._row, ?, {value}, ?, {rule.reason}, ?, ? "
