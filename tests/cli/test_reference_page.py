@@ -21,7 +21,7 @@ def section(root: Path, command: str) -> str:
     text = (root / "docs" / "reference" / "command-line.md").read_text(encoding="utf-8")
     sections = dict(re.findall(r"^## revgauge (\w+)\n(.*?)(?=^## |\Z)", text, flags=re.MULTILINE | re.DOTALL))
     assert sorted(sections) == sorted(COMMANDS)
-    return sections[command]
+    return str(sections[command])
 
 
 @pytest.mark.parametrize("command", COMMANDS)

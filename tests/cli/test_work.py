@@ -116,3 +116,24 @@ def test_demo_leaves_foreign_folders_alone(tmp_path: Path, cli: Cli) -> None:
     assert answer.code == 2
     assert "not empty" in answer.err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.txt", "revgauge.yml"]
+
+
+@pytest.mark.slow
+def test_demo_prints_a_scorecard(tmp_path: Path, cli: Cli) -> None:
+    """The sample company is made, loaded and built, and each headline has a year of months and changes that agree."""
+    answer = cli("demo", tmp_path / "sample", "--format", "json")
+    assert answer.code == 0
+    data = json.loads(answer.out)
+    assert {card["metric"]["name"] for card in data["scorecard"]} >= {"mrr", "win_rate", "lead_count", "sales_velocity"}
+    for card in data["scorecard"]:
+        series = [point["value"] for point in card["series"]]
+        assert len(series) == 13
+        assert (series[-1], series[-2], series[0]) == (
+            card["value"], card["month_before"]["value"], card["year_before"]["value"],
+        )  # fmt: skip
+        if card["metric"]["better"] == "up" and None not in (series[-1], series[0]):
+            assert (card["year_before"]["verdict"] == "better") == (series[-1] > series[0])
+    assert sum(data["gaps"].values()) >= len(data["scorecard"])
+    assert "README" in answer.err
+    published = Workspace(tmp_path / "sample").published.values("mrr", "month")
+    assert float({row["period"]: row["value"] for row in published}[data["period"]]) == data["scorecard"][0]["value"]

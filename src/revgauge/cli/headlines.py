@@ -136,7 +136,7 @@ def _line(headline: Headline, notes: Footnotes) -> list[Cell]:
     return [
         f"{label}, {style.unit}" if style.unit else label,
         figure,
-        judged(last.value, headline.before.value, metric, style),
-        judged(last.value, headline.year.value, metric, style),
+        judged(last, headline.before, metric, style),
+        judged(last, headline.year, metric, style),
         sparkline(headline.numbers),
     ]

@@ -54,6 +54,11 @@ class Footnotes:
     def __init__(self) -> None:
         """Start without any."""
         self._numbers: dict[str, int] = {}
+        self._legends: dict[str, None] = {}
+
+    def legend(self, text: str) -> None:
+        """A note that nothing points at, such as what a letter means."""
+        self._legends[text] = None
 
     def mark(self, *texts: str) -> str:
         """The raised numbers of the texts, with a space in front; nothing for empty texts."""
@@ -62,7 +67,8 @@ class Footnotes:
 
     def lines(self) -> list[str]:
         """The notes in their order."""
-        return [f"{str(number).translate(_SUPERSCRIPTS)} {text}" for text, number in self._numbers.items()]
+        numbered = [f"{str(number).translate(_SUPERSCRIPTS)} {text}" for text, number in self._numbers.items()]
+        return [*self._legends, *numbered]
 
 
 def width() -> int:

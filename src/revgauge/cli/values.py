@@ -35,6 +35,7 @@ MOST_ROWS = 30
 """How many values of a dimension the table shows; data formats have all."""
 
 FIGURE_WIDTH = 10
+FEW = "n: the number of cases, where it is below 30"
 MARK_WORDS = {
     "few": "few: the value rests on fewer than 30 cases",
     "to date": "to date: the period is not over",
@@ -163,12 +164,12 @@ def exact_cell(value: Decimal | None) -> Decimal | None:
 # -- the table --------------------------------------------------------------------------------------------------------
 
 
-def judged(now: Decimal | None, before: Decimal | None, metric: Metric, style: Style) -> Styled:
+def judged(now: Value, before: Value | None, metric: Metric, style: Style) -> Styled:
     """A change with its sign, and in words and a mark whether it is for the better."""
-    if now is None or before is None:
-        return Styled("")
-    meaning = verdict(now, before, metric.better)
-    return Styled(change(now, before, style) + _SHAPES[meaning], _COLOURS[meaning])
+    if now.value is None or before is None or before.value is None or now.period.partial:
+        return Styled("")  # to compare a part of a period with a whole one would mislead
+    meaning = verdict(now.value, before.value, metric.better)
+    return Styled(change(now.value, before.value, style) + _SHAPES[meaning], _COLOURS[meaning])
 
 
 def subtitle(project: Workspace, metric: Metric, params: Mapping[str, Any], *parts: str) -> str:
@@ -233,9 +234,10 @@ class _Table:
         text = written(value.value, self.style, exact=self.exact)
         cases = value.statistics.get("cases") or value.denominator
         if "few" in value.marks and value.statistics and not self.shown.by:
-            return text + self.notes.mark(MARK_WORDS["few"])  # the number of cases has a column of its own
+            return text  # the number of cases has a column of its own
         if "few" in value.marks and cases is not None:
-            return f"{text} (n {written(cases, Style())})" + self.notes.mark(MARK_WORDS["few"])
+            self.notes.legend(FEW)
+            return f"{text} (n {written(cases, Style())})"
         return text
 
     def _down(self) -> None:
@@ -254,7 +256,7 @@ class _Table:
         table([columns[place] for place in used], [[line[place] for place in used] for line in lines])
         if moves:
             write()
-            write(f"trend  {sparkline([value.value for value in values])}")
+            write(f"trend  {_shape(values)}")
 
     def _line(self, series: Mapping[Period, Value], place: int, spread: Sequence[str], *, moves: bool) -> list[Cell]:
         period = self.periods[place]
@@ -264,9 +266,7 @@ class _Table:
         if moves:
             before = series.get(self.periods[place - 1]) if place else None
             year = series.get(self.calendar.year_before(period)) if period.grain not in ("year", "all") else None
-            line += [
-                judged(value.value, other.value, self.metric, self.style) if other else "" for other in (before, year)
-            ]
+            line += [judged(value, other, self.metric, self.style) for other in (before, year)]
         return [*line, ", ".join(mark for mark in value.marks if mark != "few")]
 
     def _finding(self, values: Sequence[Value]) -> None:
@@ -301,7 +301,7 @@ class _Table:
         for key in ordered[:MOST_ROWS]:
             series = self.series[key]
             line: list[Cell] = [*key, *(self._noted(series[period]) for period in visible)]
-            rows.append([*line, sparkline([series[period].value for period in self.periods])] if trend else line)
+            rows.append([*line, _shape([series[period] for period in self.periods])] if trend else line)
         table(columns, rows)
         hidden = (
             [counted(len(self.periods) - len(visible), "earlier period")] if len(visible) < len(self.periods) else []
@@ -323,6 +323,11 @@ class _Table:
 def _adds(name: str, values: Sequence[Value]) -> bool:
     """Whether a statistic tells something that the values themselves do not."""
     return any(value.statistics.get(name) not in (None, value.value) for value in values)
+
+
+def _shape(values: Sequence[Value]) -> str:
+    """The shape of the complete periods: the part of one that is not over would look like a fall."""
+    return sparkline([value.value for value in values if not value.period.partial])
 
 
 def _text(cell: Cell) -> str:
