@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,6 +57,10 @@ class RawInput:
     """Timestamps without a zone are UTC, as the loader that made the table documents."""
 
 
+_TABLES = itertools.count(1)
+"""Numbers the private tables: sources of one load share a database, so none may be given twice."""
+
+
 class Scratch:
     """The private database of a load, with the files read so far."""
 
@@ -64,12 +69,10 @@ class Scratch:
         self.project = project
         self.files: list[FileRead] = []
         self._rows = 0
-        self._tables = 0
 
     def new_table(self, kind: str) -> str:
         """A name that no other table of this source has."""
-        self._tables += 1
-        return f"{kind}_{self._tables}"
+        return f"{kind}_{next(_TABLES)}"
 
     def clear(self) -> None:
         """Remove what the next source does not need; only the rows that load and the problems stay."""
