@@ -12,7 +12,7 @@ import ibis
 from ibis import _
 
 from revgauge.catalogue.context import follow
-from revgauge.catalogue.engine import instant_of, seconds_between, wall_clock
+from revgauge.catalogue.engine import flag, instant_of, seconds_between, wall_clock
 from revgauge.catalogue.facts import Dimension, of_account, of_person, own
 from revgauge.catalogue.registry import derived
 from revgauge.derived.opportunities import NEVER_OPPORTUNITIES, OPPORTUNITY_DIMENSIONS, SOLD
@@ -216,8 +216,8 @@ def _owners(events: ir.Table, known_leads: ir.Table, lead_assignments: ir.Table)
     held = lead_assignments.rename(assigned_lead="lead_id")
     held = held.inner_join(known_leads, held.assigned_lead == known_leads.lead_id)
     held = held.select("target_id", "person_id", "valid_from", "valid_to", own=_.assigned_lead == _.target_id)
-    has_own = _.own.max().over(ibis.window(group_by="target_id"))
-    held = held.mutate(counts=_.own | ~has_own).filter(_.counts)
+    has_own = flag(_.own).max().over(ibis.window(group_by="target_id"))
+    held = held.mutate(counts=_.own | (has_own == 0)).filter(_.counts)
     met = events.inner_join(
         held,
         [

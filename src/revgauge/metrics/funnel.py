@@ -412,7 +412,7 @@ def time_to_conversion_days(
             where=started & (_.waited >= 0),
             columns=("waited", "arrived"),
             function=_surviving_median,
-            emptiness="more than half of those who started have not arrived yet",
+            emptiness="nobody started, or more than half of those who did have not arrived yet",
         )
     return spread(facts, _.elapsed / float(SECONDS_OF_DAY), stat, where=arrived & (_.elapsed >= 0))
 
