@@ -28,7 +28,7 @@ from revgauge.sources.cells import (
     filled,
     value_sql,
 )
-from revgauge.sources.expressions import CellKind, ExpressionError, compile_expression
+from revgauge.sources.expressions import CellKind, ExpressionError, Steps, compile_expression
 from revgauge.sources.inputs import FileRead, RawInput, Scratch
 from revgauge.sources.mapping import Block, FieldSpec, FileInput, Mapping, TableInput, nearest
 from revgauge.sources.problems import Problem, RefusedError
@@ -115,6 +115,7 @@ class BlockRun:
         self.base_names = names
         self.cells: dict[tuple[object, ...], Cell] = {}
         self.gaps: list[Problem] = []
+        self.steps = Steps()
         self._joins: dict[str, tuple[str, RawInput]] = {}
         self._from = self._joined()
 
@@ -246,7 +247,7 @@ class BlockRun:
         try:
             where = None
             if self.block.where is not None:
-                where = compile_expression(self.block.where, self._cell_name, lenient=self._gaps_allowed)
+                where = compile_expression(self.block.where, self._cell_name, self.steps, lenient=self._gaps_allowed)
         except AbsentColumnError as error:
             problems.append(self._absent_outside(error))
         newest = self._newest(specs, problems)
@@ -346,12 +347,12 @@ class BlockRun:
         if spec.value is not None:
             return literal(spec.value), "constant"
         if spec.sql is not None:
-            compiled = compile_expression(spec.sql, self._cell_name, lenient=self._gaps_allowed)
+            compiled = compile_expression(spec.sql, self._cell_name, self.steps, lenient=self._gaps_allowed)
             if entity_field.name == "currency":
                 compiled = f"upper({compiled})"
-            return _converted(compiled, spec, self._currency(spec)), "expression"
+            return _converted(compiled, spec, self._currency(spec), self.steps), "expression"
         cell = self._cell(str(spec.column), kind_of(entity_field), entity_field, spec)
-        formula = _converted(quoted(cell.name), spec, self._currency(spec))
+        formula = _converted(quoted(cell.name), spec, self._currency(spec), self.steps)
         if spec.default is not None:
             formula = f"coalesce({formula}, CAST({literal(spec.default)} AS {SQL_TYPES[entity_field.type]}))"
         if entity_field.allowed:
@@ -381,7 +382,7 @@ class BlockRun:
         if spec.value is not None:
             return literal(spec.value)
         if spec.sql is not None:
-            return f"upper({compile_expression(spec.sql, self._cell_name, lenient=self._gaps_allowed)})"
+            return f"upper({compile_expression(spec.sql, self._cell_name, self.steps, lenient=self._gaps_allowed)})"
         cell = self._cell(str(spec.column), "text", self.entity.field("currency"), spec)
         found = f"upper({quoted(cell.name)})"
         return f"coalesce({found}, {literal(spec.default)})" if spec.default else found
@@ -601,6 +602,7 @@ class BlockRun:
     ) -> BlockRows:
         connection = self.scratch.connection
         table = self.scratch.new_table("rows")
+        source = self.steps.relation(cells)
         parts: list[str] = []
         failed: list[tuple[str, str]] = []
         problems: list[Problem] = []
@@ -608,7 +610,7 @@ class BlockRun:
             entity_field = self.entity.field(name)
             target = SQL_TYPES[entity_field.type]
             try:
-                found = str(connection.execute(f"DESCRIBE SELECT {formula} AS x FROM {cells}").fetchall()[0][1])
+                found = str(connection.execute(f"DESCRIBE SELECT {formula} AS x FROM {source}").fetchall()[0][1])
             except duckdb.Error as error:
                 problems.append(self._mistake(name, str(error).splitlines()[0]))
                 continue
@@ -626,7 +628,7 @@ class BlockRun:
         condition = "" if where is None else f" WHERE {where}"
         try:
             connection.execute(
-                f"CREATE TABLE {table} AS SELECT {', '.join(['_id', '_file', '_row', '_many', *parts, *extra])} FROM {cells}{condition}"
+                f"CREATE TABLE {table} AS SELECT {', '.join(['_id', '_file', '_row', '_many', *parts, *extra])} FROM {source}{condition}"
             )
         except duckdb.Error as error:
             line = self.mapping.line("entities", self.entity.name)
@@ -637,7 +639,7 @@ class BlockRun:
         for name, condition_failed in failed:
             connection.execute(
                 f"INSERT INTO problems SELECT {self.number}, _id, _file, _row, ?, NULL, 'expression_value', "
-                f"?, 'Correct the value or the expression.', 'error' FROM {cells} WHERE {condition_failed}",
+                f"?, 'Correct the value or the expression.', 'error' FROM {source} WHERE {condition_failed}",
                 [name, f"the expression gives no {self.entity.field(name).type} for this row"],
             )
         if self.block.join:
@@ -720,7 +722,7 @@ def _unshortened(text: str) -> str:
     return f"CASE WHEN {text} LIKE '%E+%' AND {rounded} THEN '{MARK}scientific||' || {text} ELSE {text} END"
 
 
-def _converted(formula: str, spec: FieldSpec, currency: str | None) -> str:
+def _converted(formula: str, spec: FieldSpec, currency: str | None, steps: Steps) -> str:
     """The value in the unit of the field."""
     for unit in spec.unit:
         if unit == "inclusive_end":
@@ -735,13 +737,13 @@ def _converted(formula: str, spec: FieldSpec, currency: str | None) -> str:
                 f"WHEN {currency} IN ({', '.join(codes)}) THEN {10**exponent}"
                 for exponent, codes in sorted(by_exponent.items())
             )
-            formula = f"num_div({formula}, CASE {whens} ELSE 100 END)"
+            formula = steps.divided(formula, f"CASE {whens} ELSE 100 END")
         elif unit in UNITS:
             scale = UNITS[unit]
             if scale.numerator != 1:
-                formula = f"num_mul({formula}, {scale.numerator})"
+                formula = steps.multiplied(formula, str(scale.numerator))
             if scale.denominator != 1:
-                formula = f"num_div({formula}, {scale.denominator})"
+                formula = steps.divided(formula, str(scale.denominator))
     return formula
 
 

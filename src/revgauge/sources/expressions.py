@@ -7,6 +7,7 @@ so a value that cannot be read is reported with its row instead of becoming empt
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Literal
 
@@ -76,6 +77,44 @@ ROUNDING_MACRO = (
 )
 
 
+class Steps:
+    """Intermediate values of expressions, each computed once as a column of its own.
+
+    The exact arithmetic uses its operands several times, so a product of products written as one formula would grow
+    with every factor; as steps it stays as long as the expression is.
+    """
+
+    def __init__(self) -> None:
+        self._names: dict[str, str] = {}
+        self._depth: dict[str, int] = {}
+
+    def add(self, sql: str) -> str:
+        """The column that will hold that value; a column or a number stands for itself."""
+        if re.fullmatch(r'"?\w+"?|\d+(\.\d+)?', sql):
+            return sql
+        if sql not in self._names:
+            name = f'"step{len(self._names)}"'
+            inside = [self._depth[found] for found in re.findall(r'"step\d+"', sql)]
+            self._names[sql] = name
+            self._depth[name] = 1 + max(inside, default=0)
+        return self._names[sql]
+
+    def multiplied(self, left: str, right: str) -> str:
+        """The exact product of two values."""
+        return self.add(f"num_mul({self.add(left)}, {self.add(right)})")
+
+    def divided(self, left: str, right: str) -> str:
+        """The exact quotient of two values; null for a divisor of 0."""
+        return self.add(f"num_div({self.add(left)}, {self.add(right)})")
+
+    def relation(self, table: str) -> str:
+        """The table with all steps beside its columns."""
+        for depth in range(1, max(self._depth.values(), default=0) + 1):
+            level = [f"{sql} AS {name}" for sql, name in self._names.items() if self._depth[name] == depth]
+            table = f"(SELECT *, {', '.join(level)} FROM {table})"
+        return table
+
+
 class ExpressionError(ValueError):
     """An expression that cannot be used; the text says what is wrong in it."""
 
@@ -106,13 +145,14 @@ def column_name(node: exp.Column) -> str:
     return ".".join(part.name for part in node.parts)
 
 
-def compile_expression(text: str, cell_of: CellOf, *, lenient: bool = False) -> str:
-    """The expression as SQL over cells.
+def compile_expression(text: str, cell_of: CellOf, steps: Steps, *, lenient: bool = False) -> str:
+    """The expression as SQL over cells and steps.
 
     Raises ExpressionError; LookupError for a column that is not there. A `lenient` expression does without those
     arguments of coalesce() whose columns are not there.
     """
-    return _compiled(_without_absent(parse(text), cell_of) if lenient else parse(text), cell_of).sql(dialect="duckdb")
+    tree = parse(text)
+    return _compiled(_without_absent(tree, cell_of) if lenient else tree, cell_of, steps).sql(dialect="duckdb")
 
 
 def _without_absent(tree: exp.Expression, cell_of: CellOf) -> exp.Expression:
@@ -140,7 +180,7 @@ def columns_of(text: str) -> list[str]:
     return list(dict.fromkeys(column_name(node) for node in parse(text).find_all(exp.Column)))
 
 
-def _compiled(node: exp.Expression, cell_of: CellOf) -> exp.Expression:
+def _compiled(node: exp.Expression, cell_of: CellOf, steps: Steps) -> exp.Expression:
     """The node with columns replaced by cells and arithmetic by its exact form, from the leaves up."""
     if isinstance(node, exp.Column):
         return _cell(node, "text", cell_of)
@@ -167,14 +207,14 @@ def _compiled(node: exp.Expression, cell_of: CellOf) -> exp.Expression:
     for key, value in node.args.items():
         if isinstance(value, exp.Expression):
             inside: CellKind = "text" if isinstance(node, exp.If) and key != "this" else kind_inside
-            new.set(key, _child(value, cell_of, inside))
+            new.set(key, _child(value, cell_of, steps, inside))
         elif isinstance(value, list):
             inside = "number" if compared else "text"
-            new.set(key, [_child(v, cell_of, inside) if isinstance(v, exp.Expression) else v for v in value])
+            new.set(key, [_child(v, cell_of, steps, inside) if isinstance(v, exp.Expression) else v for v in value])
     if isinstance(node, exp.Mul | exp.Div):
-        return exp.Anonymous(
-            this="num_mul" if isinstance(node, exp.Mul) else "num_div", expressions=[new.this, new.expression]
-        )
+        left, right = new.this.sql(dialect="duckdb"), new.expression.sql(dialect="duckdb")
+        found = steps.multiplied(left, right) if isinstance(node, exp.Mul) else steps.divided(left, right)
+        return exp.column(exp.to_identifier(found.strip('"'), quoted=True))
     if isinstance(new, exp.Cast):
         return exp.TryCast(this=new.this, to=new.args["to"])
     return new
@@ -188,12 +228,12 @@ def _asks_yes(node: exp.Expression) -> bool:
     return truth and any(isinstance(part, exp.Boolean) for part in node.iter_expressions())
 
 
-def _child(node: exp.Expression, cell_of: CellOf, kind: CellKind) -> exp.Expression:
+def _child(node: exp.Expression, cell_of: CellOf, steps: Steps, kind: CellKind) -> exp.Expression:
     if isinstance(node, exp.DataType | exp.Var | exp.Interval):
         return node.copy()
     if isinstance(node, exp.Column):
         return _cell(node, kind, cell_of)
-    return _compiled(node, cell_of)
+    return _compiled(node, cell_of, steps)
 
 
 def _read(node: exp.Anonymous, cell_of: CellOf) -> exp.Expression:
