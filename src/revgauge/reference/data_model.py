@@ -1,18 +1,10 @@
-"""The part of the reference that is read from the code: pages and JSON Schemas, so that they cannot fall behind it.
-
-`python -m revgauge.reference docs/reference` (or `make docs`) writes them anew.
-"""
+"""The page of the data model: conventions, contents, and a section for each entity."""
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Sequence
-from pathlib import Path
-
 from revgauge.model.entities import ENTITIES
 from revgauge.model.fields import SQL_TYPES, Entity, Field, FieldType
-from revgauge.project import metrics_yml
+from revgauge.reference.markdown import code, table
 
 TYPE_MEANINGS: dict[FieldType, str] = {
     "text": "words or a key; zeros in front and capitals are kept",
@@ -25,31 +17,8 @@ TYPE_MEANINGS: dict[FieldType, str] = {
 }
 
 
-def files() -> dict[str, str]:
-    """Every generated file: its path below the reference folder, and its text."""
-    schemas = {f"schemas/{entity.name}.json": schema(entity) for entity in ENTITIES.values()}
-    own_metrics = json.dumps(metrics_yml.json_schema(), indent=2, ensure_ascii=False) + "\n"
-    return {"data-model.md": data_model(), "metrics-yml.json": own_metrics, **schemas}
-
-
-def write(folder: Path) -> None:
-    """Write all generated files into the folder, and remove schemas of entities that are no more."""
-    generated = files()
-    for stale in {path.relative_to(folder).as_posix() for path in folder.glob("schemas/*.json")} - generated.keys():
-        (folder / stale).unlink()
-    for name, text in generated.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", newline="\n")
-
-
-def schema(entity: Entity) -> str:
-    """The JSON Schema of one row, as it stands in its file."""
-    return json.dumps(entity.json_schema(), indent=2, ensure_ascii=False) + "\n"
-
-
 def data_model() -> str:
-    """The page of the data model: conventions, contents, and a section for each entity."""
+    """The page."""
     from_sources = [entity for entity in ENTITIES.values() if not entity.record]
     records = [entity for entity in ENTITIES.values() if entity.record]
     parts = [
@@ -84,20 +53,20 @@ metric needs and does not find is reported as a gap.
 def _types() -> str:
     """The kinds of field, what they mean and how DuckDB stores them."""
     rows = [(kind, meaning, f"`{SQL_TYPES[kind]}`") for kind, meaning in TYPE_MEANINGS.items()]
-    return _table(("type", "meaning", "stored as"), rows)
+    return table(("type", "meaning", "stored as"), rows)
 
 
 def _contents(entities: list[Entity]) -> str:
     """A line for each entity, linked to its section."""
-    return _table(("entity", "one row is"), [(_link(entity.name), entity.about) for entity in entities])
+    return table(("entity", "one row is"), [(_link(entity.name), entity.about) for entity in entities])
 
 
 def _section(entity: Entity) -> str:
     """All there is to know of one entity."""
-    facts = [f"- key: {_listed(entity.key)}" if entity.key else "- key: none"]
+    facts = [f"- key: {code(entity.key)}" if entity.key else "- key: none"]
     facts += [f"- interval: from `{start}` to `{end}`" for start, end in entity.intervals]
     facts.append(f"- [JSON Schema](schemas/{entity.name}.json)")
-    fields = _table(
+    fields = table(
         ("field", "type", "required", "meaning", "limits"),
         [
             (f"`{field.name}`", field.type, "yes" if field.required else "", field.about, _limits(field))
@@ -113,7 +82,7 @@ def _limits(field: Field) -> str:
     if field.refers_to:
         limits.append(f"found in {_link(field.refers_to.partition('.')[0], field.refers_to)}")
     if field.allowed:
-        limits.append(f"one of {_listed(field.allowed)}")
+        limits.append(f"one of {code(field.allowed)}")
     if field.minimum is not None and field.maximum is not None:
         limits.append(f"{field.minimum} to {field.maximum}")
     elif field.minimum is not None:
@@ -125,19 +94,5 @@ def _limits(field: Field) -> str:
     return "; ".join(limits)
 
 
-def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    """A Markdown table with a line break at its end."""
-    lines = [header, ("---",) * len(header), *(tuple(cell.replace("|", "\\|") for cell in row) for row in rows)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
 def _link(entity: str, text: str = "") -> str:
     return f"[{text or entity}](#{entity})"
-
-
-def _listed(words: tuple[str, ...]) -> str:
-    return ", ".join(f"`{word}`" for word in words)
-
-
-if __name__ == "__main__":
-    write(Path(sys.argv[1]))
