@@ -190,10 +190,19 @@ class Scratch:
         raw.marks = raw.marks or table.serial_days
 
     def _name_columns(self, raw: RawInput, names: list[str]) -> None:
-        for name in names:
-            if name not in raw.columns:
-                raw.columns[name] = f"k{len(raw.columns)}"
-                self.connection.execute(f"ALTER TABLE {raw.table} ADD COLUMN {raw.columns[name]} VARCHAR")
+        fresh = [name for name in names if name not in raw.columns]
+        for name in fresh:
+            raw.columns[name] = f"k{len(raw.columns)}"
+        if fresh and not raw.files:  # still empty: made anew in one statement, since some tables have hundreds of columns
+            listed = ", ".join(f"{column} VARCHAR" for column in raw.columns.values())
+            empty = self.connection.execute(f"SELECT 1 FROM {raw.table} LIMIT 1").fetchone() is None
+            if empty:
+                self.connection.execute(
+                    f"CREATE OR REPLACE TABLE {raw.table} (_id BIGINT, _file INTEGER, _row BIGINT, {listed})"
+                )
+                return
+        for name in fresh:
+            self.connection.execute(f"ALTER TABLE {raw.table} ADD COLUMN {raw.columns[name]} VARCHAR")
 
     def _append_relation(self, raw: RawInput, shown: str, source: str, each: str | None) -> None:
         """Copy a table, its values written as text without loss."""
