@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 
 from revgauge.catalogue.evaluation import Evaluation, Request, Result
 from revgauge.catalogue.measures import Unknown
 from revgauge.catalogue.params import ParamError
-from revgauge.catalogue.series import PRECISION
+from revgauge.catalogue.series import PRECISION, Series
 from revgauge.model.period import Grain
 
 PLACES = Decimal(1).scaleb(-12)
@@ -126,49 +127,65 @@ def _cuts(dimensions: Sequence[str], scope: Scope) -> tuple[str, ...]:
     return tuple(name for name in dimensions if name in scope.dimensions)
 
 
-def _rounded(number: Decimal | None) -> Decimal | None:
-    return None if number is None else number.quantize(PLACES, ROUND_HALF_EVEN)
+def _numbers(series: Series) -> pa.Array:
+    """The values of a series, period by period, rounded to the published places."""
+    codes, numbers = series.codes.ravel().tolist(), series.numbers.ravel().tolist()
+    rounded = [
+        None if code else number.quantize(PLACES, ROUND_HALF_EVEN) for code, number in zip(codes, numbers, strict=True)
+    ]
+    return pa.array(rounded, pa.decimal128(38, 12))
 
 
-def _grid(series: Any) -> list[Decimal | None]:
-    codes = series.codes.ravel()
-    return [None if code else _rounded(number) for code, number in zip(codes, series.numbers.ravel(), strict=True)]
+def _marks(result: Result) -> pa.Array:
+    """The marks of each value in words."""
+    names = ["to date", *result.series.marks]
+    partial = np.array([period.partial for period in result.request.periods], dtype=bool)
+    grids = [np.repeat(partial[:, np.newaxis], len(result.keys), axis=1), *result.series.marks.values()]
+    sets = sum(grid.ravel().astype(np.int64) << place for place, grid in enumerate(grids))
+    found, places = np.unique(sets, return_inverse=True)
+    words = [", ".join(name for place, name in enumerate(names) if bits >> place & 1) for bits in found.tolist()]
+    return pa.array(words, pa.string()).take(pa.array(places))
 
 
-def _columns(result: Result) -> dict[str, list[Any]]:
-    """The values of a result, column by column."""
-    periods, keys = result.request.periods, result.keys
+def _table(result: Result) -> pa.Table:
+    """The values of a result in the published form: a row for each period and key."""
+    periods, keys, by = result.request.periods, result.keys, result.request.by
     size = len(periods) * len(keys)
-    nothing: list[Any] = [None] * size
-    by = result.request.by
-    marks = [[("to date",) if period.partial else ()] * len(keys) for period in periods]
-    for mark, grid in result.series.marks.items():
-        marks = [
-            [(*old, mark) if grid[row, column] else old for column, old in enumerate(line)]
-            for row, line in enumerate(marks)
-        ]
-    shared = result.numerator is not None and result.denominator is not None
-    return {
-        "metric": [result.metric.name] * size,
-        "grain": [period.grain for period in periods for _ in keys],
-        "period": [period.label for period in periods for _ in keys],
-        "period_start": [period.start for period in periods for _ in keys],
-        "period_end": [period.end for period in periods for _ in keys],
-        "dimension": [by[0] if by else ""] * size,
-        "dimension_value": [key[0] if key else "" for _ in periods for key in keys],
-        "value": _grid(result.series),
-        "reason": [result.reasons.text(int(code)) for code in result.series.codes.ravel()],
-        "marks": [", ".join(words) for line in marks for words in line],
-        "numerator": _grid(result.numerator) if shared else nothing,
-        "denominator": _grid(result.denominator) if shared else nothing,
-        "definition_version": [result.metric.version] * size,
+    row = pa.array(np.repeat(np.arange(len(periods)), len(keys)))
+    column = pa.array(np.tile(np.arange(len(keys)), len(periods)))
+
+    def same(text: str) -> pa.Array:
+        return pa.repeat(pa.scalar(text, pa.string()), size)
+
+    def of_period(values: list[Any], kind: pa.DataType) -> pa.Array:
+        return pa.array(values, kind).take(row)
+
+    codes, reasons = np.unique(result.series.codes.ravel(), return_inverse=True)
+    texts = pa.array([result.reasons.text(int(code)) for code in codes], pa.string())
+    nothing = pa.nulls(size, pa.decimal128(38, 12))
+    above, below = result.numerator, result.denominator
+    columns = {
+        "metric": same(result.metric.name),
+        "grain": of_period([period.grain for period in periods], pa.string()),
+        "period": of_period([period.label for period in periods], pa.string()),
+        "period_start": of_period([period.start for period in periods], pa.date32()),
+        "period_end": of_period([period.end for period in periods], pa.date32()),
+        "dimension": same(by[0] if by else ""),
+        "dimension_value": pa.array([key[0] if key else "" for key in keys], pa.string()).take(column),
+        "value": _numbers(result.series),
+        "reason": texts.take(pa.array(reasons)),
+        "marks": _marks(result),
+        "numerator": _numbers(above) if above is not None and below is not None else nothing,
+        "denominator": _numbers(below) if above is not None and below is not None else nothing,
+        "definition_version": same(result.metric.version),
     }
+    return pa.table(columns, schema=SCHEMA)
 
 
 def values_table(results: Iterable[Result]) -> pa.Table:
     """All values as one table of the published form."""
     with localcontext(prec=PRECISION):
-        tables = [pa.table(_columns(result), schema=SCHEMA) for result in results]
+        tables = [_table(result) for result in results]
     return pa.concat_tables(tables) if tables else SCHEMA.empty_table()
 
 
@@ -183,7 +200,8 @@ def publish(built: Built, path: Path, facts: Mapping[str, str]) -> None:
         connection.register("computed", built.values)
         connection.execute("CREATE TABLE published.metric_values AS SELECT * FROM computed")
         connection.execute("CREATE TABLE published.build (name VARCHAR, value VARCHAR)")
-        connection.executemany("INSERT INTO published.build VALUES (?, ?)", [list(pair) for pair in facts.items()])
+        if facts:
+            connection.executemany("INSERT INTO published.build VALUES (?, ?)", [list(pair) for pair in facts.items()])
         connection.execute("CREATE TABLE published.not_computable (metric VARCHAR, reason VARCHAR)")
         if built.not_computable:
             connection.executemany(

@@ -135,6 +135,7 @@ class Evaluation:
         self.resolver = Resolver(catalogue, context)
         self.planner = Planner(self.resolver)
         self.reasons = Reasons()
+        self._works: dict[tuple[Cut, tuple[Key, ...]], Work] = {}
 
     def measure(self, request: Request) -> tuple[Metric, dict[str, Any], Measure]:
         """The metric of a request, its parameters in full, and its measure.
@@ -203,7 +204,8 @@ class Evaluation:
         if not request.by:
             keys = [()]
         begun = [period for period in request.periods if period.begun or metric.looks_ahead]
-        work = Work(answers, self.reasons, cut, keys)
+        work = self._works.setdefault((cut, tuple(keys)), Work({}, self.reasons, cut, keys))
+        work.answers.update(answers)
         series = self._framed(work.series(measure, begun), request, metric)
         result = Result(request, metric, params, keys, series, self.reasons)
         top = _unwrapped(measure)
@@ -260,7 +262,7 @@ def _counts(measure: Measure) -> bool:
 class Work:
     """Works measures out for the keys of one cut from what was found for their leaves."""
 
-    def __init__(self, answers: Mapping[int, Answer], reasons: Reasons, cut: Cut, keys: list[Key]) -> None:
+    def __init__(self, answers: dict[int, Answer], reasons: Reasons, cut: Cut, keys: list[Key]) -> None:
         """Take the answers by the identity of their leaf."""
         self.answers = answers
         self.reasons = reasons
@@ -333,14 +335,14 @@ class Work:
             return Series.null(shape, self.reasons.code(answer.missing))
         series = Series.full(shape, ZERO)
         there, here = self._places(answer.keys)
-        for row, period in enumerate(periods):
-            days = leaf.days(period)
-            found = [to_decimal(number) if number is not None else ZERO for number in answer.numbers[days][there]]
-            series.numbers[row, here] = found
-            if days in answer.gaps and isinstance(leaf, Total):
-                gone = np.array([bool(gap) for gap in answer.gaps[days][there]], dtype=bool)
-                if gone.any():
-                    series.codes[row, np.array(here)[gone]] = self.reasons.code(leaf.gap_reason)
+        spans = [leaf.days(period) for period in periods]
+        found = np.stack([answer.numbers[days] for days in spans])[:, there]
+        if isinstance(leaf, Distinct):  # counts come as they are, and none where a span has no row
+            found = np.array([[Decimal(number or 0) for number in row] for row in found], dtype=object)
+        series.numbers[:, here] = found
+        if answer.gaps and isinstance(leaf, Total):
+            gone = np.stack([answer.gaps[days] for days in spans])[:, there].astype(bool)
+            series.codes[:, here] = np.where(gone, self.reasons.code(leaf.gap_reason), 0)
         return series
 
     def statistics(self, leaf: Spread, periods: Sequence[Period]) -> dict[str, list[list[Any]]]:

@@ -13,14 +13,14 @@ import operator
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import localcontext
+from decimal import Decimal, localcontext
 from typing import TYPE_CHECKING, Any
 
 import ibis
 import numpy as np
 import pyarrow as pa
 
-from revgauge.catalogue.engine import day_literal
+from revgauge.catalogue.engine import day_literal, to_decimal
 from revgauge.catalogue.facts import UNKNOWN, Dimension, Facts, Scope
 from revgauge.catalogue.measures import Curve, Distinct, Leaf, Measure, Revaluation, Spread, Total
 from revgauge.catalogue.registry import UnknownName
@@ -64,6 +64,7 @@ class Task:
     leaf: Leaf
     cut: Cut
     periods: set[Period] = field(default_factory=set)
+    answered: bool = False
 
 
 class Planner:
@@ -80,7 +81,10 @@ class Planner:
     def want(self, leaf: Leaf, cut: Cut, periods: Iterable[Period]) -> None:
         """Ask for the value of a leaf in the periods."""
         task = self._tasks.setdefault((id(leaf), cut), Task(leaf, cut))
-        task.periods.update(periods)
+        wanted = set(periods)
+        if not wanted <= task.periods:
+            task.periods |= wanted
+            task.answered = False
         self._kept.append(leaf)
 
     def answer(self, leaf: Leaf, cut: Cut) -> Answer:
@@ -91,8 +95,9 @@ class Planner:
         """Compute everything that was asked for and not yet computed."""
         groups: dict[tuple[Any, ...], list[Task]] = {}
         for key, task in self._tasks.items():
-            if key not in self._answers:
+            if not task.answered or key not in self._answers:
                 groups.setdefault(_group(task), []).append(task)
+                task.answered = True
         for (facts, _, kind, *_), tasks in groups.items():
             try:
                 table = self.prepared(facts, _every(tasks))
@@ -211,31 +216,34 @@ class Planner:
                 days = leaf.days(period)
                 answer.numbers[days], answer.gaps[days] = self._revalued(sums, value, gap, period)
             return answer
-        if leaf.currency is None:
-            for days in spans:
-                answer.numbers[days] = sums.over(value, days)
-                if gap is not None:
-                    answer.gaps[days] = sums.over(gap, days)
+        if leaf.currency is not None:
+            dated = {
+                leaf.days(period): leaf.convert_on(period) if leaf.convert_on else leaf.days(period).last
+                for period in task.periods
+            }
+            numbers, gaps = self._converted(sums, value, dated)
+            answer.numbers, answer.gaps = dict(zip(dated, numbers, strict=True)), dict(zip(dated, gaps, strict=True))
             return answer
-        for period in task.periods:
-            days = leaf.days(period)
-            on = leaf.convert_on(period) if leaf.convert_on else days.last
-            answer.numbers[days], answer.gaps[days] = self._converted(sums, value, days, on)
+        ordered = list(spans)
+        answer.numbers = dict(zip(ordered, sums.over_all(value, ordered), strict=True))
+        if gap is not None:
+            answer.gaps = dict(zip(ordered, sums.over_all(gap, ordered), strict=True))
         return answer
 
-    def _converted(self, sums: _Sums, column: str, days: Days, on: date) -> tuple[Numbers, Numbers]:
-        """Amounts of all currencies at the rates of one day; how many of them have none."""
-        number = np.full(len(sums.keys), ZERO, dtype=object)
-        gaps = np.zeros(len(sums.keys), dtype=object)
+    def _converted(self, sums: _Sums, column: str, dated: Mapping[Days, date]) -> tuple[Numbers, Numbers]:
+        """For each span amounts of all currencies at the rates of its day, and how many of them have none."""
+        shape = (len(dated), len(sums.keys))
+        numbers = np.full(shape, ZERO, dtype=object)
+        gaps = np.zeros(shape, dtype=object)
         with localcontext(prec=PRECISION):
             for currency in sums.currencies:
-                amount = sums.over(column, days, currency)
-                rate = self.context.rates.on(currency, on)
-                if rate is None:
-                    gaps = gaps + (amount != 0).astype(int)
-                else:
-                    number = number + amount * rate
-        return number, gaps
+                amounts = sums.over_all(column, list(dated), currency)
+                rates = [self.context.rates.on(currency, day) for day in dated.values()]
+                known = np.array([rate or ZERO for rate in rates], dtype=object)
+                numbers = numbers + amounts * known[:, np.newaxis]
+                for row in (place for place, rate in enumerate(rates) if rate is None):
+                    gaps[row] = gaps[row] + (amounts[row] != 0).astype(int)
+        return numbers, gaps
 
     def _revalued(
         self, sums: _Sums, column: str, changes: str | None, period: Period
@@ -362,22 +370,28 @@ class _Sums:
 
     def over(self, column: str, days: Days, currency: str | None = None) -> Numbers:
         """The sum of a column over the days, for every key."""
+        row: Numbers = self.over_all(column, [days], currency)[0]
+        return row
+
+    def over_all(self, column: str, spans: Sequence[Days], currency: str | None = None) -> Numbers:
+        """The sums of a column over each of the spans (rows) for every key (columns)."""
+        if not spans:
+            return np.empty((0, len(self.keys)), dtype=object)
         running = self._totals(column, currency)
-        low = 0
-        if days.first is not None:
-            low = int(np.searchsorted(self.edges, np.datetime64(days.first, "D"), side="right"))
-        end = np.datetime64(days.last + DAY, "D")
-        place = int(np.searchsorted(self.edges, end, side="left"))
-        high = place + 1 if place < len(self.edges) and self.edges[place] == end else len(self.edges) + 1
-        difference: Numbers = running[high] - running[low]
+        firsts = np.array([days.first or date.min for days in spans], dtype="datetime64[D]")
+        ends = np.array([days.last + DAY for days in spans], dtype="datetime64[D]")
+        low = np.searchsorted(self.edges, firsts, side="right")
+        place = np.searchsorted(self.edges, ends, side="left")
+        is_edge = np.isin(ends, self.edges)
+        high = np.where(is_edge, place + 1, len(self.edges) + 1)
+        with localcontext(prec=PRECISION):
+            difference: Numbers = running[high] - running[low]
         return difference
 
     def _totals(self, column: str, currency: str | None) -> Numbers:
         """Row n is the sum of the first n buckets."""
         if (column, currency) not in self._running:
-            values = np.array(
-                [ZERO if value is None else value for value in self._rows[column].to_pylist()], dtype=object
-            )
+            values = np.array([_exact(value) for value in self._rows[column].to_pylist()], dtype=object)
             buckets, places = self._buckets, self._places
             if currency is not None and self._currencies is not None:
                 mine = self._currencies == currency
@@ -387,6 +401,11 @@ class _Sums:
                 np.add.at(grid, (buckets + 1, places), values)
                 self._running[column, currency] = np.add.accumulate(grid, axis=0)[:, : len(self.keys)]
         return self._running[column, currency]
+
+
+def _exact(value: Any) -> Decimal:
+    """A sum from the database as a decimal; nothing added up is zero."""
+    return value if isinstance(value, Decimal) else ZERO if value is None else to_decimal(value)
 
 
 def _group(task: Task) -> tuple[Any, ...]:

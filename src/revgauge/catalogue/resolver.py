@@ -40,6 +40,7 @@ class Resolver:
         self.catalogue = catalogue
         self.context = context
         self._tables: dict[Facts, ir.Table] = {}
+        self._measures: dict[tuple[Any, ...], Measure] = {}
 
     def missing(self, needs: tuple[str, ...]) -> list[str]:
         """Which of the needed `entity.field`s no source fills."""
@@ -48,8 +49,15 @@ class Resolver:
     def measure(self, metric: Metric, params: Mapping[str, Any], scope: Scope) -> Measure:
         """The measure of a metric; Unknown, with the reason, where something needed was never loaded.
 
+        The same question has the same measure, so that what several metrics are made of is computed once.
         Raises ParamError if a parameter without a default is missing.
         """
+        key = (metric.name, freeze(params), scope)
+        if key not in self._measures:
+            self._measures[key] = self._measure(metric, params, scope)
+        return self._measures[key]
+
+    def _measure(self, metric: Metric, params: Mapping[str, Any], scope: Scope) -> Measure:
         if missing := self.missing(metric.needs):
             return Unknown(missing_words(missing))
         known = self._known(metric, params)
