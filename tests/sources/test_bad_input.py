@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from revgauge.sources.load import register_erasure
 from tests.sources.helpers import HERE, load_now, make_project, query, same_names
 
+from revgauge.sources.load import register_erasure
+
 CORPUS = HERE / "bad_input"
-MANIFEST = {entry["file"]: entry for entry in json.loads((CORPUS / "manifest.json").read_text(encoding="utf-8"))["files"]}
+MANIFEST = {
+    entry["file"]: entry for entry in json.loads((CORPUS / "manifest.json").read_text(encoding="utf-8"))["files"]
+}
 DATA_FILES = sorted(name for name, entry in MANIFEST.items() if entry["format"] != "yml")
 
 MUST_LOAD = {
@@ -30,6 +32,7 @@ MUST_LOAD = {
     "c23_currency_missing.csv": 3,
     "c31_nul_bytes.csv": 2,
     "c35_mixed_timestamps.csv": 2,
+    "c37_implausible_values.csv": 4,  # an amount of 10^15 has more digits than the store keeps: rejected, not cut
     "c41_credit_note_signs.csv": 4,
     "c42_bad_exchange_rates.csv": 4,
     "x01_data_on_second_sheet.xlsx": 0,
@@ -37,7 +40,7 @@ MUST_LOAD = {
     "x07_numbers_as_text.xlsx": 5,
     "x10_html_named_xls.xls": 0,
 }
-"""Where the manifest allows two answers, the one that is given."""
+"""Where the manifest allows two answers, the one that is given; and the one line that is answered otherwise."""
 
 STRIPE_INVOICES = """\
 source: crm
@@ -72,10 +75,7 @@ def test_what_loads_and_what_is_told(tmp_path: Path, name: str) -> None:
     assert time.monotonic() - started < 5
     tables = [row[0] for row in query(project, "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'main'")]
     count = query(project, f"SELECT count(*) FROM {entry['entity']}")[0][0] if entry["entity"] in tables else 0
-    if name == "c37_implausible_values.csv":
-        expected = 4  # an amount of 10^15 has more digits than the store keeps: that row is rejected, not cut
-    else:
-        expected = MUST_LOAD.get(name, entry["rows_that_must_load"])
+    expected = MUST_LOAD.get(name, entry["rows_that_must_load"])
     assert count == expected
     assert report.ok == (entry["expect"] not in {"reject_file", "refuse_unsafe"} and name not in NEED_A_SETTING)
     told = [(p.row, p.column, str(p), p.severity) for p in report.problems]
@@ -83,7 +83,7 @@ def test_what_loads_and_what_is_told(tmp_path: Path, name: str) -> None:
         matching = [
             text
             for row, column, text, _ in told
-            if wanted.get("row") in {row, None} and (wanted.get("column") in {column, None} or name in {"y10"})
+            if wanted.get("row") in {row, None} and wanted.get("column") in {column, None}
         ]
         assert matching, f"nothing is told of {wanted} in {told}"
         if wanted.get("value"):
@@ -105,27 +105,87 @@ NEED_A_SETTING = {"c15_ambiguous_dates.csv", "x01_data_on_second_sheet.xlsx", "x
         ("c06_utf8_bom.csv", "", "SELECT name FROM accounts ORDER BY 1", ["Müller GmbH", "Søren A/S"]),
         ("c07_windows_1252.csv", "", "SELECT name FROM accounts WHERE account_id = 'ACC-2'", ["Café Zürich €"]),
         ("c07_windows_1252.csv", ", encoding: windows-1252", "SELECT count(*) FROM accounts", [3]),
-        ("c09_semicolon_decimal_comma.csv", ', decimal: ","', "SELECT CAST(sum(amount) AS VARCHAR) FROM opportunities", ["4214.500000"]),
-        ("c14_newlines_in_quotes.csv", "", "SELECT comment FROM survey_responses WHERE survey_id = 'S-1'", ['Good.\nSupport said "hi", twice.']),
+        (
+            "c09_semicolon_decimal_comma.csv",
+            ', decimal: ","',
+            "SELECT CAST(sum(amount) AS VARCHAR) FROM opportunities",
+            ["4214.500000"],
+        ),
+        (
+            "c14_newlines_in_quotes.csv",
+            "",
+            "SELECT comment FROM survey_responses WHERE survey_id = 'S-1'",
+            ['Good.\nSupport said "hi", twice.'],
+        ),
         ("c14_newlines_in_quotes.csv", "", "SELECT score FROM survey_responses WHERE survey_id = 'S-3'", [None]),
-        ("c15_ambiguous_dates.csv", ', date_format: "%d/%m/%Y"', "SELECT CAST(min(expected_close_on) AS VARCHAR) FROM opportunities", ["2024-04-03"]),
-        ("c15_ambiguous_dates.csv", ', date_format: "%m/%d/%Y"', "SELECT CAST(min(expected_close_on) AS VARCHAR) FROM opportunities", ["2024-03-04"]),
+        (
+            "c15_ambiguous_dates.csv",
+            ', date_format: "%d/%m/%Y"',
+            "SELECT CAST(min(expected_close_on) AS VARCHAR) FROM opportunities",
+            ["2024-04-03"],
+        ),
+        (
+            "c15_ambiguous_dates.csv",
+            ', date_format: "%m/%d/%Y"',
+            "SELECT CAST(min(expected_close_on) AS VARCHAR) FROM opportunities",
+            ["2024-03-04"],
+        ),
         ("c19_identical_rows.csv", "", "SELECT CAST(sum(mrr) AS VARCHAR) FROM subscription_periods", ["150.000000"]),
-        ("c22_currency_symbols_and_parentheses.csv", "", "SELECT CAST(amount AS INT) FROM payments ORDER BY payment_id", [1200, 300, 500]),
+        (
+            "c22_currency_symbols_and_parentheses.csv",
+            "",
+            "SELECT CAST(amount AS INT) FROM payments ORDER BY payment_id",
+            [1200, 300, 500],
+        ),
         ("c29_formula_injection.csv", "", "SELECT title FROM contacts WHERE contact_id = 'CON-5'", ["-2+3"]),
         ("c33_report_footer.csv", "", "SELECT CAST(sum(amount) AS INT) FROM opportunities", [3000]),
-        ("c35_mixed_timestamps.csv", "", "SELECT date_diff('minute', opened_at, first_response_at) FROM tickets ORDER BY ticket_id", [90, 90]),
+        (
+            "c35_mixed_timestamps.csv",
+            "",
+            "SELECT date_diff('minute', opened_at, first_response_at) FROM tickets ORDER BY ticket_id",
+            [90, 90],
+        ),
         ("c39_parent_cycle.csv", "", "SELECT count(parent_account_id) FROM accounts", [0]),
-        ("c41_credit_note_signs.csv", "", "SELECT CAST(sum(if(kind = 'invoice', amount, -amount)) AS INT) FROM invoices WHERE account_id = 'ACC-1'", [800]),
+        (
+            "c41_credit_note_signs.csv",
+            "",
+            "SELECT CAST(sum(if(kind = 'invoice', amount, -amount)) AS INT) FROM invoices WHERE account_id = 'ACC-1'",
+            [800],
+        ),
         ("x01_data_on_second_sheet.xlsx", ", sheet: Deals, time_zone: UTC", "SELECT count(*) FROM opportunities", [1]),
-        ("x02_two_row_header.xlsx", ", header_row: 2", "SELECT account_id FROM accounts ORDER BY 1", ["ACC-1", "ACC-2"]),
-        ("x03_dates_as_serials_and_text.xlsx", "", "SELECT DISTINCT CAST(starts_on AS VARCHAR) FROM contracts", ["2024-01-05"]),
+        (
+            "x02_two_row_header.xlsx",
+            ", header_row: 2",
+            "SELECT account_id FROM accounts ORDER BY 1",
+            ["ACC-1", "ACC-2"],
+        ),
+        (
+            "x03_dates_as_serials_and_text.xlsx",
+            "",
+            "SELECT DISTINCT CAST(starts_on AS VARCHAR) FROM contracts",
+            ["2024-01-05"],
+        ),
         ("x07_numbers_as_text.xlsx", "", "SELECT DISTINCT CAST(amount AS VARCHAR) FROM payments", ["1200.000000"]),
-        ("j04_big_integers.json", "", "SELECT account_id FROM accounts ORDER BY name", ["9007199254740993", "9007199254740992", "12345678901234567890"]),
-        ("j05_mixed_types.json", "", "SELECT CAST(amount AS VARCHAR) FROM opportunities ORDER BY 1 NULLS LAST", ["12.500000", "12.500000", None]),
-        ("j08_zero_decimal_currency.json", "", "SELECT CAST(amount AS VARCHAR) FROM invoices ORDER BY invoice_id", ["5000.000000", "50.000000", "5.000000"]),
+        (
+            "j04_big_integers.json",
+            "",
+            "SELECT account_id FROM accounts ORDER BY name",
+            ["9007199254740993", "9007199254740992", "12345678901234567890"],
+        ),
+        (
+            "j05_mixed_types.json",
+            "",
+            "SELECT CAST(amount AS VARCHAR) FROM opportunities ORDER BY 1 NULLS LAST",
+            ["12.500000", "12.500000", None],
+        ),
+        (
+            "j08_zero_decimal_currency.json",
+            "",
+            "SELECT CAST(amount AS VARCHAR) FROM invoices ORDER BY invoice_id",
+            ["5000.000000", "50.000000", "5.000000"],
+        ),
     ],
-)  # fmt: skip
+)
 def test_values_after_loading(tmp_path: Path, name: str, options: str, sql: str, expected: list[Any]) -> None:
     """The values that the manifest names under `check_after_load`, also once a setting is stated.
 
@@ -174,11 +234,16 @@ entities:
         ("y01 tab", MAPPING.replace("  opportunities", "\topportunities"), 4, "Use spaces"),
         ("y02 key twice", MAPPING + "      amount: Value\n", 8, "lines 7 and 8"),
         ("y03 misspelt key", MAPPING.replace("    fields", "    feilds"), 5, "Did you mean `fields`"),
-        ("y06 tag", MAPPING.replace("Deal Id", '!!python/object/apply:os.system ["touch pwned"]'), 6, "!!python/object/apply:os.system"),
+        (
+            "y06 tag",
+            MAPPING.replace("Deal Id", '!!python/object/apply:os.system ["touch pwned"]'),
+            6,
+            "!!python/object/apply:os.system",
+        ),
         ("y08 unknown field", MAPPING.replace("amount:", "amout:"), 7, "Did you mean `amount`"),
         ("y10 column missing", MAPPING.replace("Amount", "Ammount"), 7, "Did you mean `Amount`"),
     ],
-)  # fmt: skip
+)
 def test_faults_in_a_mapping(tmp_path: Path, fault: str, text: str, row: int, named: str) -> None:
     """Each fault is told with the line of the file and a way out, and nothing loads."""
     project = make_project(tmp_path, text, {"deals.csv": "Deal Id,Amount,Deal Stage\n1,5.00,Won\n"})
@@ -196,7 +261,10 @@ def test_yaml_keeps_words_as_words(tmp_path: Path) -> None:
     )
     project = make_project(tmp_path, text, {"a.csv": "id,country\n1,47\n2,046\n"})
     load_now(project)
-    assert query(project, "SELECT region, segment FROM accounts ORDER BY account_id") == [("NO", "1.10"), ("SE", "1.10")]
+    assert query(project, "SELECT region, segment FROM accounts ORDER BY account_id") == [
+        ("NO", "1.10"),
+        ("SE", "1.10"),
+    ]
 
 
 def test_a_secret_is_told_of_and_not_shown(tmp_path: Path) -> None:
@@ -206,7 +274,9 @@ def test_a_secret_is_told_of_and_not_shown(tmp_path: Path) -> None:
     report = load_now(project)
     assert any(problem.rule == "secret" and problem.row == 2 for problem in report.problems)
     assert "hunter2" not in report.text()
-    assert query(project, "SELECT count(*) FROM quarantine WHERE concat(file, value, reason, fix) LIKE '%hunter2%'") == [(0,)]
+    assert query(
+        project, "SELECT count(*) FROM quarantine WHERE concat(file, value, reason, fix) LIKE '%hunter2%'"
+    ) == [(0,)]
 
 
 def test_a_file_of_comments_defines_nothing(tmp_path: Path) -> None:

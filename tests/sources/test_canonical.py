@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def test_values_keep_their_types_and_instants_become_utc(tmp_path: Path) -> None:
-    """An instant with an offset is stored in UTC and an amount stays an exact decimal (by hand: 02:30+02:00 is 00:30)."""
+    """An instant with an offset is stored in UTC, an amount stays an exact decimal (by hand: 02:30+02:00 is 00:30)."""
     (tmp_path / "opportunities.csv").write_text(
         "opportunity_id,amount,created_at,is_won\n007,12.50,2025-03-01T02:30:00+02:00,true\n8,,2025-03-01T00:00:00Z,\n",
         encoding="utf-8",

@@ -9,10 +9,10 @@ from typing import Any
 
 import duckdb
 import pytest
+from tests.sources.helpers import load_now, make_project, query
 
 from revgauge.sources.expressions import ExpressionError, parse
 from revgauge.sources.mapping import json_schema
-from tests.sources.helpers import load_now, make_project, query
 
 
 def loaded(tmp_path: Path, entities: str, files: dict[str, str | bytes | Path], head: str = "") -> Path:
@@ -78,19 +78,24 @@ def test_expressions_are_exact_and_report_what_they_cannot_read(tmp_path: Path) 
     report = load_now(project)
     found = query(project, "SELECT invoice_id, CAST(issued_on AS VARCHAR), amount, kind FROM invoices ORDER BY 1")
     # 0.1 x 9 / 3 = 0.3; -1 / 3 = -0.333333, a credit note, kept as a magnitude
-    assert found == [("1", "2024-02-01", Decimal("0.3"), "invoice"), ("2", "2024-03-01", Decimal("0.333333"), "credit_note")]
+    assert found == [
+        ("1", "2024-02-01", Decimal("0.3"), "invoice"),
+        ("2", "2024-03-01", Decimal("0.333333"), "credit_note"),
+    ]
     assert [(p.row, p.column, p.value) for p in report.problems if p.severity == "error"] == [(4, "quantity", "many")]
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "read_csv('/etc/passwd')", "(select 1)", "getenv('HOME')", "a; drop table b", "sum(a)", "row_number() over ()", "random()",
-        "current_date", "cast(a as blob)", "pragma_version()", "a -> 'b'", "x'41'", "unnest(a)", "query('select 1')", "a limit 1",
+        "read_csv('/etc/passwd')", "(select 1)", "getenv('HOME')", "a; drop table b", "sum(a)", "row_number() over ()",
+        "random()",
+        "current_date", "cast(a as blob)", "pragma_version()", "a -> 'b'", "x'41'", "unnest(a)", "query('select 1')",
+        "a limit 1",
     ],
 )  # fmt: skip
 def test_expressions_are_limited_to_pure_functions(text: str) -> None:
-    """Whatever reads files, asks the clock or the dice, or looks at other rows is refused before anything runs (P14)."""
+    """Whatever reads files, asks the clock or dice, or looks at other rows is refused before anything runs (P14)."""
     with pytest.raises(ExpressionError):
         parse(text)
 
@@ -102,14 +107,15 @@ def test_names_and_values_cannot_break_out(tmp_path: Path) -> None:
     entities = (
         "  accounts:\n    from: x\n    fields:\n      account_id: id\n      name: 'na\"me; drop'\n"
         f"      segment: {{value: {json.dumps(evil)}}}\n"
-        f"      region: {{column: id, map: {{{json.dumps(evil)}: {json.dumps(evil)}}}, otherwise: {json.dumps(evil)}}}\n"
+        f"      region: {{column: id, map: {{{json.dumps(evil)}: {json.dumps(evil)}}}, otherwise: "
+        f"{json.dumps(evil)}}}\n"
     )
     project = loaded(tmp_path, entities, {"x.csv": header + f'1,"{evil}"\n'})
     assert query(project, "SELECT name, segment, region FROM accounts") == [(evil, evil, evil)]
 
 
 def test_maps_defaults_and_null_words(tmp_path: Path) -> None:
-    """Mapped words are replaced, unmapped ones reject their row, `-` is empty but not in a name, and a default fills."""
+    """Mapped words are replaced, unmapped ones reject their row, `-` is empty, and a default fills."""
     entities = """\
   opportunities:
     from: x
@@ -147,9 +153,14 @@ def test_lookups_match_at_most_one_row(tmp_path: Path) -> None:
     mapping = f"source: crm\nfiles: {{deals: deals.csv, products: products.csv}}\nentities:\n{entities}"
     project = make_project(tmp_path, mapping, files)
     report = load_now(project)
-    assert query(project, "SELECT opportunity_id, CAST(amount AS INT) FROM opportunities ORDER BY 1") == [("1", 550), ("3", None)]
+    assert query(project, "SELECT opportunity_id, CAST(amount AS INT) FROM opportunities ORDER BY 1") == [
+        ("1", 550),
+        ("3", None),
+    ]
     assert [(p.row, p.rule) for p in report.problems] == [(3, "several_matches")]
-    assert query(project, "SELECT entity, rows_read, rows_loaded FROM file_loads WHERE file = 'products.csv'") == [("(lookup)", 4, 4)]
+    assert query(project, "SELECT entity, rows_read, rows_loaded FROM file_loads WHERE file = 'products.csv'") == [
+        ("(lookup)", 4, 4)
+    ]
 
 
 def test_several_files_into_one_entity_and_one_file_into_several(tmp_path: Path) -> None:
@@ -171,9 +182,15 @@ def test_several_files_into_one_entity_and_one_file_into_several(tmp_path: Path)
         "south.csv": "id,at,refund,amount\n3,2024-01-01,,7\n",
     }
     project = loaded(tmp_path, entities, files)
-    assert query(project, "SELECT payment_id, kind FROM payments ORDER BY 1") == [("1", "payment"), ("2", "refund"), ("3", "payment")]
+    assert query(project, "SELECT payment_id, kind FROM payments ORDER BY 1") == [
+        ("1", "payment"),
+        ("2", "refund"),
+        ("3", "payment"),
+    ]
     assert query(project, "SELECT account_id FROM accounts ORDER BY 1") == [("A",), ("B",)]
-    totals = query(project, "SELECT sum(rows_read), sum(rows_loaded), sum(rows_skipped) FROM file_loads WHERE entity = 'payments'")
+    totals = query(
+        project, "SELECT sum(rows_read), sum(rows_loaded), sum(rows_skipped) FROM file_loads WHERE entity = 'payments'"
+    )
     assert totals == [(6, 3, 3)]  # three rows through two blocks: three loaded, three left to the other block
 
 
@@ -187,16 +204,25 @@ def test_the_newest_of_one_key_is_kept(tmp_path: Path) -> None:
 
 
 def test_two_sources_of_one_entity_keep_their_keys_apart(tmp_path: Path) -> None:
-    """Where two sources fill accounts, the keys of the one that is not the master, and references to them, are prefixed."""
+    """Where two sources fill accounts, the keys of the one that is no master, and references to them, are prefixed."""
     make_project(
         tmp_path,
         "source: crm\nmaster: true\nfiles: {a: a.csv}\nentities:\n  accounts: {from: a}\n",
-        {"a.csv": "account_id,name\n1,Acme\n", "b.csv": "account_id,name\n1,Other\n", "s.csv": "subscription_id,account_id\n7,1\n"},
+        {
+            "a.csv": "account_id,name\n1,Acme\n",
+            "b.csv": "account_id,name\n1,Other\n",
+            "s.csv": "subscription_id,account_id\n7,1\n",
+        },
     )
-    billing = "source: billing\nfiles: {b: b.csv, s: s.csv}\nentities:\n  accounts: {from: b}\n  subscriptions: {from: s}\n"
+    billing = (
+        "source: billing\nfiles: {b: b.csv, s: s.csv}\nentities:\n  accounts: {from: b}\n  subscriptions: {from: s}\n"
+    )
     (tmp_path / "sources" / "billing.yml").write_text(billing, encoding="utf-8")
     assert load_now(tmp_path).ok
-    assert query(tmp_path, "SELECT account_id, name FROM accounts ORDER BY 1") == [("1", "Acme"), ("billing:1", "Other")]
+    assert query(tmp_path, "SELECT account_id, name FROM accounts ORDER BY 1") == [
+        ("1", "Acme"),
+        ("billing:1", "Other"),
+    ]
     assert query(tmp_path, "SELECT subscription_id, account_id FROM subscriptions") == [("7", "billing:1")]
     # When one of them fails, what it gave before stays beside the other's new rows.
     (tmp_path / "b.csv").write_text("", encoding="utf-8")
@@ -224,7 +250,7 @@ def test_a_source_that_shrinks_is_refused_until_confirmed(tmp_path: Path) -> Non
 
 
 def test_times_without_a_zone_need_one(tmp_path: Path) -> None:
-    """A local time is asked about; stated, summer time counts: 10:00 in Berlin is 08:00 UTC in July, 09:00 in January."""
+    """A local time is asked about; stated, summer time counts: 10:00 in Berlin is 08:00 UTC in July, else 09:00."""
     file = "ticket_id,opened_at\n1,2024-07-01 10:00:00\n2,2024-01-01 10:00:00\n"
     mapping = "source: crm\n{zone}files: {{a: a.csv}}\nentities:\n  tickets: {{from: a}}\n"
     project = make_project(tmp_path, mapping.format(zone=""), {"a.csv": file})
@@ -233,17 +259,24 @@ def test_times_without_a_zone_need_one(tmp_path: Path) -> None:
     assert {problem.rule for problem in report.problems} == {"time_zone"}
     make_project(tmp_path, mapping.format(zone="time_zone: Europe/Berlin\n"))
     assert load_now(project).ok
-    assert query(project, "SELECT strftime(opened_at, '%H:%M') FROM tickets ORDER BY ticket_id") == [("08:00",), ("09:00",)]
+    assert query(project, "SELECT strftime(opened_at, '%H:%M') FROM tickets ORDER BY ticket_id") == [
+        ("08:00",),
+        ("09:00",),
+    ]
 
 
 def test_days_of_instants_are_those_of_the_project(tmp_path: Path) -> None:
-    """An instant in a day field is the day in the project's zone; a day in an instant field begins there at midnight."""
+    """An instant in a day field is the day in the project's zone; a day in an instant field begins at its midnight."""
     (tmp_path / "revgauge.yml").write_text("name: x\ntime_zone: America/New_York\n", encoding="utf-8")
     entities = "  subscriptions: {from: x, fields: {subscription_id: id, started_on: at}}\n"
     entities += "  accounts: {from: x, fields: {account_id: id, created_at: day}}\n"
     project = loaded(tmp_path, entities, {"x.csv": "id,at,day\n1,2024-03-01T03:00:00Z,2024-03-01\n"})
-    assert query(project, "SELECT CAST(started_on AS VARCHAR) FROM subscriptions") == [("2024-02-29",)]  # 22:00 the day before
-    assert query(project, "SELECT CAST(created_at AS VARCHAR) FROM accounts") == [("2024-03-01 05:00:00",)]  # midnight + 5 h
+    assert query(project, "SELECT CAST(started_on AS VARCHAR) FROM subscriptions") == [
+        ("2024-02-29",)
+    ]  # 22:00 the day before
+    assert query(project, "SELECT CAST(created_at AS VARCHAR) FROM accounts") == [
+        ("2024-03-01 05:00:00",)
+    ]  # midnight + 5 h
 
 
 @pytest.mark.parametrize(
@@ -259,8 +292,10 @@ def test_days_of_instants_are_those_of_the_project(tmp_path: Path) -> None:
         (["1.234.567", "1.000"], [1234567.0, 1000.0]),
     ],
 )
-def test_the_decimal_mark_is_proven_or_asked_about(tmp_path: Path, texts: list[str], expected: list[float] | None) -> None:
-    """All values of a column together prove the decimal mark; where none does, nothing loads and the setting is named."""
+def test_the_decimal_mark_is_proven_or_asked_about(
+    tmp_path: Path, texts: list[str], expected: list[float] | None
+) -> None:
+    """All values of a column together prove the decimal mark; where none does, nothing loads and a setting is named."""
     lines = "".join(f'{number},2024-01-01,"{text}"\n' for number, text in enumerate(texts))
     mapping = "source: crm\nfiles: {a: a.csv}\nentities:\n  expenses: {from: a}\n"
     project = make_project(tmp_path, mapping, {"a.csv": "expense_id,incurred_on,amount\n" + lines})
@@ -299,12 +334,17 @@ def test_tables_of_a_database_and_parquet_are_sources(tmp_path: Path) -> None:
     """A DuckDB table and a Parquet folder load like files; their types stay exact, their nulls stay empty."""
     with duckdb.connect(str(tmp_path / "w.duckdb")) as connection:
         connection.execute(
-            "CREATE TABLE deals AS SELECT 1::BIGINT AS id, 2.000::DECIMAL(9, 3) AS amount, TIMESTAMPTZ '2024-01-01 01:00:00+01' AS at, "
+            "CREATE TABLE deals AS SELECT 1::BIGINT AS id, 2.000::DECIMAL(9, 3) AS amount, TIMESTAMPTZ "
+            "'2024-01-01 01:00:00+01' AS at, "
             "NULL::VARCHAR AS stage"
         )
         (tmp_path / "pq").mkdir()
-        connection.execute(f"COPY (SELECT 'A' AS account_id, 'Acme' AS name) TO '{tmp_path}/pq/1.parquet' (FORMAT parquet)")
-        connection.execute(f"COPY (SELECT 'B' AS account_id, 'Beta' AS name) TO '{tmp_path}/pq/2.parquet' (FORMAT parquet)")
+        connection.execute(
+            f"COPY (SELECT 'A' AS account_id, 'Acme' AS name) TO '{tmp_path}/pq/1.parquet' (FORMAT parquet)"
+        )
+        connection.execute(
+            f"COPY (SELECT 'B' AS account_id, 'Beta' AS name) TO '{tmp_path}/pq/2.parquet' (FORMAT parquet)"
+        )
     mapping = """\
 source: crm
 tables:
@@ -316,7 +356,9 @@ entities:
 """
     project = make_project(tmp_path, mapping)
     assert load_now(project).ok
-    found: list[Any] = query(project, "SELECT opportunity_id, amount, CAST(created_at AS VARCHAR), stage FROM opportunities")
+    found: list[Any] = query(
+        project, "SELECT opportunity_id, amount, CAST(created_at AS VARCHAR), stage FROM opportunities"
+    )
     assert found == [("1", Decimal(2), "2024-01-01 00:00:00", None)]
     assert query(project, "SELECT account_id FROM accounts ORDER BY 1") == [("A",), ("B",)]
 
@@ -331,7 +373,15 @@ def test_loaded_fields_tell_gaps_from_empty(tmp_path: Path) -> None:
 def test_the_language_has_a_json_schema() -> None:
     """The published schema names every key of the language, and the short forms beside the long ones."""
     schema = json_schema()
-    assert set(schema["properties"]) == {"source", "master", "absent_columns", "time_zone", "files", "tables", "entities"}
+    assert set(schema["properties"]) == {
+        "source",
+        "master",
+        "absent_columns",
+        "time_zone",
+        "files",
+        "tables",
+        "entities",
+    }
     assert {"type": "string"} in schema["$defs"]["FieldSpec"]["anyOf"]
     assert "opportunities" in schema["properties"]["entities"]["properties"]
     json.dumps(schema)

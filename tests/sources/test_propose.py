@@ -1,13 +1,13 @@
-"""The proposed project: header names of known systems are recognised, doubts are said, and the result loads as it is."""
+"""The proposed project: header names of known systems are recognised, doubts are said, and the result loads."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from tests.sources.helpers import HERE, load_now, query
 
 from revgauge.sources.propose import propose, write
-from tests.sources.helpers import HERE, load_now, query
 
 EXPORTS = HERE / "data" / "exports"
 
@@ -27,9 +27,17 @@ def proposed(folder: Path, *names: str) -> dict[tuple[str, str], str]:
         (
             "unified_payments.csv",
             "stripe",
-            {("payments", "paid_at"): "Created date (UTC)", ("payments", "invoice_id"): "Invoice ID", ("payments", "currency"): "Currency"},
+            {
+                ("payments", "paid_at"): "Created date (UTC)",
+                ("payments", "invoice_id"): "Invoice ID",
+                ("payments", "currency"): "Currency",
+            },
         ),
-        ("payments_classic_header.csv", "stripe", {("payments", "paid_at"): "Created (UTC)", ("payments", "amount"): "Amount"}),
+        (
+            "payments_classic_header.csv",
+            "stripe",
+            {("payments", "paid_at"): "Created (UTC)", ("payments", "amount"): "Amount"},
+        ),
         (
             "subscriptions_columns.csv",
             "stripe",
@@ -45,7 +53,11 @@ def proposed(folder: Path, *names: str) -> dict[tuple[str, str], str]:
             "hubspot",
             {("opportunities", "opportunity_id"): "Record ID", ("opportunities", "stage"): "Deal Stage"},
         ),
-        ("hubspot-crm-exports-mqls-header.csv", "hubspot", {("leads", "channel"): "Original Source", ("contacts", "email"): "Email"}),
+        (
+            "hubspot-crm-exports-mqls-header.csv",
+            "hubspot",
+            {("leads", "channel"): "Original Source", ("contacts", "email"): "Email"},
+        ),
         (
             "deal_fields.csv",
             "pipedrive",
@@ -53,8 +65,10 @@ def proposed(folder: Path, *names: str) -> dict[tuple[str, str], str]:
         ),
         ("line_items_template.csv", "chartmogul", {("subscription_periods", "valid_from"): "Service period start"}),
     ],
-)  # fmt: skip
-def test_known_exports_are_recognised_and_load(tmp_path: Path, name: str, source: str, expected: dict[tuple[str, str], str]) -> None:
+)
+def test_known_exports_are_recognised_and_load(
+    tmp_path: Path, name: str, source: str, expected: dict[tuple[str, str], str]
+) -> None:
     """The header names that real exports carry are mapped, and what is written loads without an edit."""
     found = proposed(tmp_path, name)
     assert expected.items() <= found.items()
@@ -65,11 +79,15 @@ def test_known_exports_are_recognised_and_load(tmp_path: Path, name: str, source
 
 def test_a_salesforce_report_loads_its_deals(tmp_path: Path) -> None:
     """The report's sixty deals are mapped by their labels, closed by their stage, and its footer is left out."""
-    (tmp_path / "report.csv").write_bytes((HERE / "data" / "variants" / "salesforce_report_with_footer.csv").read_bytes())
+    (tmp_path / "report.csv").write_bytes(
+        (HERE / "data" / "variants" / "salesforce_report_with_footer.csv").read_bytes()
+    )
     proposed(tmp_path)
     load_now(tmp_path)
     # expected.json: 60 deals, 102881.00 in all, everyone closed
-    found = query(tmp_path, "SELECT count(*), CAST(sum(amount) AS INT), count(is_won), count(closed_at) FROM opportunities")
+    found = query(
+        tmp_path, "SELECT count(*), CAST(sum(amount) AS INT), count(is_won), count(closed_at) FROM opportunities"
+    )
     assert found == [(60, 102881, 60, 60)]
 
 
@@ -119,9 +137,14 @@ def test_files_with_one_header_are_one_input(tmp_path: Path) -> None:
 
 def test_values_that_do_not_fit_are_not_mapped(tmp_path: Path) -> None:
     """A column with a fitting name and other contents is left out with a comment, so that the rows still load."""
-    (tmp_path / "tickets.csv").write_text("ticket_id,opened_at,type,messages\n1,2024-01-01,x,many\n2,2024-01-01,y,few\n", encoding="utf-8")
+    (tmp_path / "tickets.csv").write_text(
+        "ticket_id,opened_at,type,messages\n1,2024-01-01,x,many\n2,2024-01-01,y,few\n", encoding="utf-8"
+    )
     proposal = propose(tmp_path)
-    assert "# not mapped: messages: `messages` has values that do not fit, such as `many`" in proposal.files["sources/files.yml"]
+    assert (
+        "# not mapped: messages: `messages` has values that do not fit, such as `many`"
+        in proposal.files["sources/files.yml"]
+    )
     write(proposal, tmp_path)
     assert load_now(tmp_path).entities[0].rows_loaded == 2
 

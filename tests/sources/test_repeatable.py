@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.sources.helpers import load_now, make_project, query
 
 from revgauge.model.store import fingerprint
-from tests.sources.helpers import load_now, make_project, query
 
 HEADER = "opportunity_id,amount,currency,created_at,expected_close_on,is_won\n"
 MAPPING = "source: crm\nfiles: {data: deals*.csv}\nentities:\n  opportunities: {from: data}\n"
@@ -44,7 +45,7 @@ def test_order_and_split_do_not_matter(rows: list[tuple[str, ...]], data: st.Dat
     shuffled = data.draw(st.permutations(rows))
     cuts = sorted(data.draw(st.lists(st.integers(0, len(rows)), max_size=2)))
     places = [0, *cuts, len(rows)]
-    parts = [shuffled[start:end] for start, end in zip(places, places[1:], strict=False)]
+    parts = [shuffled[start:end] for start, end in pairwise(places)]
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
         whole = write(Path(one), [rows])
         split = write(Path(other), parts)
@@ -59,7 +60,7 @@ def test_order_and_split_do_not_matter(rows: list[tuple[str, ...]], data: st.Dat
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(rows=ROWS)
 def test_every_row_is_accounted_for(rows: list[tuple[str, ...]]) -> None:
-    """Loaded, rejected and skipped rows add up to the rows that are not blank, and each rejected one has a reason (P4)."""
+    """Loaded, rejected and skipped rows add up to the rows that are not blank, and each rejection has a reason (P4)."""
     with tempfile.TemporaryDirectory() as folder:
         project = write(Path(folder), [rows])
         report = load_now(project)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from tests.sources.helpers import MOMENT, load_now, make_project, query, same_names
 
 from revgauge.model.store import (
     ProjectBusyError,
@@ -21,7 +22,6 @@ from revgauge.model.store import (
     project_lock,
     store_path,
 )
-from tests.sources.helpers import MOMENT, load_now, make_project, query, same_names
 
 CHILD = """
 import sys
@@ -47,7 +47,10 @@ def test_a_store_that_is_not_there_is_told_in_words(tmp_path: Path) -> None:
 def test_a_second_writer_is_told_who_holds_the_project(tmp_path: Path) -> None:
     """While one process loads, another is refused with the command, the process and the time."""
     project = make_project(tmp_path, same_names("accounts", "a.csv"), {"a.csv": accounts(3)})
-    with project_lock(project, "build", MOMENT), pytest.raises(ProjectBusyError, match=rf"`build` \(process {os.getpid()}\)"):
+    with (
+        project_lock(project, "build", MOMENT),
+        pytest.raises(ProjectBusyError, match=rf"`build` \(process {os.getpid()}\)"),
+    ):
         load_now(project)
     assert load_now(project).ok
 
@@ -68,7 +71,9 @@ def test_the_file_has_the_oldest_format(tmp_path: Path) -> None:
     project = make_project(tmp_path, same_names("accounts", "a.csv"), {"a.csv": accounts(3)})
     load_now(project)
     with duckdb.connect(str(store_path(project)), read_only=True) as connection:
-        found = connection.execute("SELECT tags['storage_version'] FROM duckdb_databases() WHERE NOT internal").fetchone()
+        found = connection.execute(
+            "SELECT tags['storage_version'] FROM duckdb_databases() WHERE NOT internal"
+        ).fetchone()
     assert found is not None
     assert "v1.0.0" in str(found[0])
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import duckdb
 import pytest
+from tests.sources.helpers import HERE, load_now, make_project, query
 
 from revgauge.sources.templates import TEMPLATES, template_text
-from tests.sources.helpers import HERE, load_now, make_project, query
 
 
 def warehouse(folder: Path, system: str, **changes: str) -> Path:
@@ -20,7 +20,9 @@ def warehouse(folder: Path, system: str, **changes: str) -> Path:
         connection.execute(f"CREATE SCHEMA {system}")
         for path in sorted((HERE / "data" / system).glob("*.csv")):
             table = f'{system}."{path.stem}"'
-            connection.execute(f"CREATE TABLE {table} AS SELECT * FROM read_csv('{path}', header = true, sample_size = -1)")
+            connection.execute(
+                f"CREATE TABLE {table} AS SELECT * FROM read_csv('{path}', header = true, sample_size = -1)"
+            )
             if path.stem in changes:
                 connection.execute(f"UPDATE {table} SET {changes[path.stem]}")
     return make_project(folder, template_text(f"{system}_fivetran", database="wh.duckdb", schema=system))
@@ -36,7 +38,7 @@ def counts(project: Path) -> dict[str, tuple[int, ...]]:
 
 
 def test_deleted_salesforce_rows_are_not_data(tmp_path: Path) -> None:
-    """All ten opportunities of the sample are deleted, and nine of ten accounts: none of them loads, each is counted."""
+    """All ten opportunities of the sample are deleted, and nine of ten accounts: none loads, each is counted."""
     project = warehouse(tmp_path, "salesforce")
     assert load_now(project).ok
     found = counts(project)
@@ -49,15 +51,21 @@ def test_deleted_salesforce_rows_are_not_data(tmp_path: Path) -> None:
 
 def test_a_salesforce_probability_of_1000_is_rejected(tmp_path: Path) -> None:
     """Undeleted, the deal with probability 1000 (percent) is rejected by name; the others load with 100 % as 1."""
-    project = warehouse(tmp_path, "salesforce", opportunity="is_deleted = false", opportunity_history="is_deleted = false")
+    project = warehouse(
+        tmp_path, "salesforce", opportunity="is_deleted = false", opportunity_history="is_deleted = false"
+    )
     load_now(project)
-    rejected = query(project, "SELECT column_name, value, rule FROM quarantine WHERE severity = 'error' AND entity = 'opportunities'")
+    rejected = query(
+        project, "SELECT column_name, value, rule FROM quarantine WHERE severity = 'error' AND entity = 'opportunities'"
+    )
     assert ("probability", "1000", "range") in rejected
     assert query(project, "SELECT max(probability) FROM opportunities") == [(Decimal(1),)]
     wrong = query(project, "SELECT count(*) FROM opportunities WHERE (closed_at IS NULL) <> (is_won IS NULL)")
     assert wrong == [(0,)]
     assert query(project, "SELECT count(*) > 0 FROM opportunity_history WHERE changed_at IS NOT NULL") == [(True,)]
-    unmapped = query(project, "SELECT count(*) > 0 FROM quarantine WHERE rule = 'unmapped_value' AND severity = 'warning'")
+    unmapped = query(
+        project, "SELECT count(*) > 0 FROM quarantine WHERE rule = 'unmapped_value' AND severity = 'warning'"
+    )
     assert unmapped == [(True,)]
 
 
@@ -72,11 +80,14 @@ def test_stripe_amounts_are_minor_units(tmp_path: Path) -> None:
     # 150000 cents a month x 1 and x 2; the other items of the sample have no subscription
     found = query(project, "SELECT subscription_id, CAST(mrr AS INT), currency FROM subscription_periods ORDER BY 1")
     assert found == [("sdgfs4536", 1500, "USD"), ("sfjytkyu876", 3000, "USD")]
-    assert any("estimate" in row[0] for row in query(project, "SELECT reason FROM quarantine WHERE severity = 'notice'"))
+    assert any(
+        "estimate" in row[0] for row in query(project, "SELECT reason FROM quarantine WHERE severity = 'notice'")
+    )
 
 
 SUBSCRIPTION: dict[str, Any] = {
-    "id": "sub_1", "object": "subscription", "customer": "cus_1", "currency": "usd", "status": "active", "livemode": True,
+    "id": "sub_1", "object": "subscription", "customer": "cus_1", "currency": "usd", "status": "active",
+    "livemode": True,
     "start_date": 1704067200, "ended_at": None, "trial_end": None, "cancel_at_period_end": False,
     "cancellation_details": {"feedback": None, "reason": None}, "discount": None,
 }  # fmt: skip
@@ -104,11 +115,15 @@ def item(number: int, amount: int | None, interval: str, count: int = 1, **more:
         ([item(1, 1000, "month")], {"status": "incomplete"}, []),
     ],
 )
-def test_stripe_prices_become_a_month(tmp_path: Path, items: list[dict[str, Any]], change: dict[str, Any], expected: list[str]) -> None:
+def test_stripe_prices_become_a_month(
+    tmp_path: Path, items: list[dict[str, Any]], change: dict[str, Any], expected: list[str]
+) -> None:
     """From the API's own records: amount x quantity, less the discount, over the months of the interval."""
     record = SUBSCRIPTION | change | {"items": {"object": "list", "data": items}}
     payload = json.dumps({"object": "list", "data": [record]})
-    project = make_project(tmp_path, template_text("stripe_api", json_folder="api"), {"api/subscriptions.json": payload})
+    project = make_project(
+        tmp_path, template_text("stripe_api", json_folder="api"), {"api/subscriptions.json": payload}
+    )
     report = load_now(project)
     assert report.ok, report.text()
     rows = query(project, "SELECT subscription_id, mrr FROM subscription_periods ORDER BY 1")
@@ -122,9 +137,10 @@ def test_airbyte_versions_of_a_row_become_one(tmp_path: Path) -> None:
     with duckdb.connect(str(tmp_path / "wh.duckdb")) as connection:
         connection.execute(
             "CREATE TABLE charges AS SELECT * FROM (VALUES "
-            "('ch_1', 1704067200, 1000, 'usd', true, true, 'succeeded', TIMESTAMPTZ '2024-01-01 00:00:00Z', '{\"changes\": []}'), "
+            "('ch_1', 1704067200, 1000, 'usd', true, true, 'succeeded', TIMESTAMPTZ '2024-01-01 00:00:00Z', "
+            "'{\"changes\": []}'), "
             "('ch_1', 1704067200, 1500, 'usd', true, true, 'succeeded', TIMESTAMPTZ '2024-01-02 00:00:00Z', "
-            "'{\"changes\": [{\"field\": \"invoice\", \"change\": \"NULLED\", \"reason\": \"SOURCE_FIELD_SIZE_LIMITATION\"}]}')) "
+            '\'{"changes": [{"field": "invoice", "change": "NULLED", "reason": "SOURCE_FIELD_SIZE_LIMITATION"}]}\')) '
             "AS t(id, created, amount, currency, paid, captured, status, _airbyte_extracted_at, _airbyte_meta)"
         )
     project = make_project(tmp_path, template_text("stripe_api", database="wh.duckdb"))
@@ -138,5 +154,5 @@ def test_templates_name_one_place(name: str) -> None:
     """A template is filled in for a database, for Parquet or for JSON files, and for nothing else."""
     assert 'parquet: "lake/' in template_text(name, parquet="lake")
     assert "place:" not in template_text(name, json_folder="api")
-    with pytest.raises(ValueError, match="exactly|one of"):
+    with pytest.raises(ValueError, match="give one of"):
         template_text(name)

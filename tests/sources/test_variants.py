@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import pytest
-
 from tests.sources.helpers import HERE, load_now, make_project, query
 
 VARIANTS = HERE / "data" / "variants"

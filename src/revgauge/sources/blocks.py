@@ -21,11 +21,11 @@ from revgauge.sources.cells import (
     NULL_WORDS,
     Cell,
     day_to_instant,
+    filled,
     instant_to_day,
     kind_of,
     literal,
     sql_type,
-    filled,
     value_sql,
 )
 from revgauge.sources.expressions import CellKind, ExpressionError, Steps, compile_expression
@@ -47,7 +47,7 @@ Prefix = Callable[[str], str | None]
 
 @dataclass(slots=True)
 class BlockRows:
-    """The rows that a block made, in the scratch table `table`: `_id`, `_file`, `_row` and one column for each field."""
+    """The rows that a block made: in the scratch table `table`, with `_id`, `_file`, `_row` and a column for each field."""
 
     number: int
     entity: Entity
@@ -306,7 +306,8 @@ class BlockRun:
                 file,
                 "no_key",
                 f"{self.entity.name} cannot be told apart without {name}; the columns found are {listed}",
-                f"Add the record's id to the export and map it to {name}; a second load would double every row without it.",
+                f"Add the record's id to the export and map it to {name}; a second load would double every row "
+                "without it.",
                 row=1,
                 column=name,
             )
@@ -483,7 +484,8 @@ class BlockRun:
                 f"INSERT INTO problems SELECT {self.number}, NULL, _file, _row, ?, {name}, 'assumed_decimal_comma', "
                 "'the column was read with a decimal comma, which its values prove', "
                 f"'Write `decimal: \",\"` for this input to confirm.', 'notice' FROM {texts} "
-                f"WHERE {name} LIKE '%,%' OR regexp_full_match({name}, '[+-]?\\d{{1,3}}(\\.\\d{{3}})+') ORDER BY _row LIMIT 5",
+                f"WHERE {name} LIKE '%,%' OR regexp_full_match({name}, '[+-]?\\d{{1,3}}(\\.\\d{{3}})+') ORDER BY "
+                "_row LIMIT 5",
                 [cell.shown],
             )
 
@@ -538,7 +540,8 @@ class BlockRun:
             return refusal
         if any(verdict.value is None for verdict in verdicts):
             connection.execute(
-                f"INSERT INTO problems SELECT {self.number}, t._id, t._file, t._row, ?, o.shown, o.rule, o.reason, o.fix, o.severity "
+                f"INSERT INTO problems SELECT {self.number}, t._id, t._file, t._row, ?, o.shown, o.rule, o.reason, "
+                "o.fix, o.severity "
                 f"FROM {texts} t JOIN {table} o ON o.t = t.{name} JOIN {cells} v ON v._id = t._id "
                 f"WHERE o.v IS NULL AND v._odd AND v.{name} IS NULL",
                 [cell.shown],
@@ -560,7 +563,8 @@ class BlockRun:
         if read is not None and cell.decimal != "?":
             return []
         rows = connection.execute(
-            f"SELECT t.{name}, t._file, t._row FROM {texts} t WHERE t.{name} IN (SELECT unnest(?)) ORDER BY t._file, t._row LIMIT 3",
+            f"SELECT t.{name}, t._file, t._row FROM {texts} t WHERE t.{name} IN (SELECT unnest(?)) ORDER BY "
+            "t._file, t._row LIMIT 3",
             [waiting],
         ).fetchall()
         by_text = dict(zip(odd, verdicts, strict=True))
@@ -591,7 +595,8 @@ class BlockRun:
             currency = f"coalesce({found}, {literal(spec.default)})" if spec.default else found
         self.scratch.connection.execute(
             f"INSERT INTO problems SELECT {self.number}, t._id, t._file, t._row, ?, o.shown, 'currency_mark', "
-            f"'`' || o.shown || '` stands beside the currency ' || {currency}, 'Correct the amount or its currency.', 'error' "
+            f"'`' || o.shown || '` stands beside the currency ' || {currency}, 'Correct the amount or its "
+            "currency.', 'error' "
             f"FROM {texts} t JOIN {table} o ON o.t = t.{quoted(cell.name)} "
             f"WHERE len(o.currencies) > 0 AND NOT list_contains(o.currencies, {currency})",
             [cell.shown],
@@ -628,7 +633,8 @@ class BlockRun:
         condition = "" if where is None else f" WHERE {where}"
         try:
             connection.execute(
-                f"CREATE TABLE {table} AS SELECT {', '.join(['_id', '_file', '_row', '_many', *parts, *extra])} FROM {source}{condition}"
+                f"CREATE TABLE {table} AS SELECT {', '.join(['_id', '_file', '_row', '_many', *parts, *extra])} "
+                f"FROM {source}{condition}"
             )
         except duckdb.Error as error:
             line = self.mapping.line("entities", self.entity.name)
@@ -645,12 +651,14 @@ class BlockRun:
         if self.block.join:
             connection.execute(
                 f"INSERT INTO problems SELECT {self.number}, _id, _file, _row, NULL, NULL, 'several_matches', "
-                "'a lookup finds more than one row for it', 'Make the looked-up key unique, or look up by more columns.', "
+                "'a lookup finds more than one row for it', 'Make the looked-up key unique, or look up by more "
+                "columns.', "
                 f"'error' FROM {table} WHERE _many"
             )
         if where is not None:  # what a left-out row holds does not matter
             connection.execute(
-                f"DELETE FROM problems WHERE block = {self.number} AND _id IS NOT NULL AND _id NOT IN (SELECT _id FROM {table})"
+                f"DELETE FROM problems WHERE block = {self.number} AND _id IS NOT NULL AND _id NOT IN (SELECT _id "
+                f"FROM {table})"
             )
         connection.execute(f"DROP TABLE {cells}")
         kept = dict(connection.execute(f"SELECT _file, count(*) FROM {table} GROUP BY _file").fetchall())

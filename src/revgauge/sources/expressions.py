@@ -19,21 +19,24 @@ CellKind = Literal["text", "number", "day", "instant", "boolean", "same"]
 """How a column is read. `same` is the number of rows of the input that have the same value in it."""
 
 CellOf = Callable[[str, CellKind], str]
-"""Gives the name of the cell that holds a column, read as that kind. Raises LookupError for a column that is not there."""
+"""Gives the name of the cell that holds a column, read as that kind; LookupError for a column that is not there."""
 
 _NODES = frozenset(
-    """Abs Add Alias And Anonymous Between Boolean Bracket Case Cast Ceil Coalesce Column Concat ConcatWs Contains
-    DataType DataTypeParam Date DateAdd DateDiff DateFromParts DateSub DateTrunc Day DayOfMonth DPipe EQ EndsWith Extract
-    Floor GT GTE Greatest Identifier If ILike In Interval Is LT LTE LastDay Least Left Length Like Literal Lower Mod
-    Month Mul Div Neg NEQ Not Null Nullif Or Paren Pow Quarter RegexpExtract RegexpILike RegexpLike RegexpReplace Replace
-    Right Round Sign SplitPart StartsWith StrPosition Sub Substring TimestampTrunc Trim TryCast Upper Var Year
-    TsOrDsToDate CurrentCatalog""".split()  # noqa: SIM905 - one word a node reads better than a column of strings
-) - {"CurrentCatalog", "Bracket", "Alias"}
+    """
+    Abs Add And Anonymous Between Boolean Case Cast Ceil Coalesce Column Concat ConcatWs Contains DataType DataTypeParam
+    Date DateAdd DateDiff DateFromParts DateSub DateTrunc Day DayOfMonth DPipe EQ EndsWith Extract Floor GT GTE Greatest
+    Identifier If ILike In Interval Is JSONArrayLength LT LTE LastDay Least Left Length Like Literal Lower Mod Month Mul
+    Div Neg NEQ Not Null Nullif Or Paren Pow Quarter RegexpExtract RegexpILike RegexpLike RegexpReplace Replace Right
+    Round Sign SplitPart StartsWith StrPosition Sub Substring TimestampTrunc Trim TryCast TsOrDsToDate Upper Var Year
+    """.split()  # noqa: SIM905 - one word a node reads better than a column of strings
+)
 
 _FUNCTIONS = frozenset(
-    """as_number as_day as_instant as_boolean rows_with_same json_text json_array_length from_epoch_seconds to_seconds to_minutes to_hours to_days to_months to_years replace split_part
-    starts_with ends_with prefix suffix concat_ws regexp_matches regexp_full_match contains last_day make_date
-    lpad rpad ltrim rtrim""".split()  # noqa: SIM905 - the same
+    """
+    as_number as_day as_instant as_boolean rows_with_same json_text json_array_length from_epoch_seconds to_seconds
+    to_minutes to_hours to_days to_months to_years replace split_part starts_with ends_with prefix suffix concat_ws
+    regexp_matches regexp_full_match contains last_day make_date lpad rpad ltrim rtrim
+    """.split()  # noqa: SIM905 - the same
 )
 
 _TYPES = {
@@ -57,24 +60,22 @@ _READERS: dict[str, CellKind] = {
     "rows_with_same": "same",
 }
 
+_SCALED = "CAST(CAST({} AS DECIMAL(38, 8)) * 100000000 AS HUGEINT)"
+_UNSCALED = "CAST(CAST({} AS DECIMAL(30, 0)) * 0.00000001::DECIMAL(8, 8) AS DECIMAL(38, 8))"
+_A, _B = _SCALED.format("a"), _SCALED.format("b")
+_PRODUCT = _UNSCALED.format(f"round_scaled({_A} * {_B}, 100000000)")
+_QUOTIENT = _UNSCALED.format(f"round_scaled({_A} * 100000000, {_B})")
+
 MACROS = (
-    "CREATE TEMP MACRO num_mul(a, b) AS TRY(CAST(CAST(round_scaled(CAST(CAST(a AS DECIMAL(38, 8)) * 100000000 AS HUGEINT)"
-    " * CAST(CAST(b AS DECIMAL(38, 8)) * 100000000 AS HUGEINT), 100000000) AS DECIMAL(30, 0))"
-    " * 0.00000001::DECIMAL(8, 8) AS DECIMAL(38, 8)))",
-    "CREATE TEMP MACRO num_div(a, b) AS TRY(CASE WHEN b = 0 THEN NULL ELSE CAST(CAST("
-    "round_scaled(CAST(CAST(a AS DECIMAL(38, 8)) * 100000000 AS HUGEINT) * 100000000,"
-    " CAST(CAST(b AS DECIMAL(38, 8)) * 100000000 AS HUGEINT)) AS DECIMAL(30, 0))"
-    " * 0.00000001::DECIMAL(8, 8) AS DECIMAL(38, 8)) END)",
+    "CREATE TEMP MACRO round_scaled(n, d) AS CASE WHEN (n < 0) = (d < 0) THEN 1 ELSE -1 END "
+    "* ((2 * abs(n) + abs(d)) // (2 * abs(d)))",
+    f"CREATE TEMP MACRO num_mul(a, b) AS TRY({_PRODUCT})",
+    f"CREATE TEMP MACRO num_div(a, b) AS TRY(CASE WHEN b <> 0 THEN {_QUOTIENT} END)",
     "CREATE TEMP MACRO from_epoch_seconds(seconds) AS make_timestamp(TRY_CAST(seconds AS BIGINT) * 1000000)",
     "CREATE TEMP MACRO json_text(json, path) AS json_extract_string(TRY_CAST(json AS JSON), path)",
 )
 """Exact arithmetic for expressions: decimals are multiplied and divided as whole numbers and rounded half away from
 zero at the eighth place, because the engine's own division goes through floats."""
-
-ROUNDING_MACRO = (
-    "CREATE TEMP MACRO round_scaled(n, d) AS "
-    "CASE WHEN (n < 0) = (d < 0) THEN (2 * abs(n) + abs(d)) // (2 * abs(d)) ELSE -((2 * abs(n) + abs(d)) // (2 * abs(d))) END"
-)
 
 
 class Steps:

@@ -1,4 +1,4 @@
-"""Bring the inputs of a source into the scratch database: one table of text for each, with file and row of every row."""
+"""Bring the inputs of a source into the scratch database: a table of text for each, with file and row of every row."""
 
 from __future__ import annotations
 
@@ -43,7 +43,10 @@ class FileRead:
 
 @dataclass(slots=True)
 class RawInput:
-    """One input in the scratch database, its texts without space around them. Columns are named by position there, since headers may differ by case only."""
+    """One input in the scratch database, its texts without space around them.
+
+    Columns are named by position there, since headers may differ by case only.
+    """
 
     name: str
     table: str
@@ -193,7 +196,9 @@ class Scratch:
         fresh = [name for name in names if name not in raw.columns]
         for name in fresh:
             raw.columns[name] = f"k{len(raw.columns)}"
-        if fresh and not raw.files:  # still empty: made anew in one statement, since some tables have hundreds of columns
+        if (
+            fresh and not raw.files
+        ):  # still empty: made anew in one statement, since some tables have hundreds of columns
             listed = ", ".join(f"{column} VARCHAR" for column in raw.columns.values())
             empty = self.connection.execute(f"SELECT 1 FROM {raw.table} LIMIT 1").fetchone() is None
             if empty:
@@ -224,19 +229,24 @@ class Scratch:
         columns = list(names)
         if each:
             items = f"json_extract(TRY_CAST({quoted(each.split('.')[0])} AS JSON), {literal(_json_path(each))})"
-            inner = f"SELECT *, CAST(unnest(CASE WHEN len({items}) > 0 THEN {items} ELSE [NULL] END) AS VARCHAR) AS item FROM ({inner})"
+            inner = (
+                f"SELECT *, CAST(unnest(CASE WHEN len({items}) > 0 THEN {items} ELSE [NULL] END) AS VARCHAR) "
+                f"AS item FROM ({inner})"
+            )
             columns.append("item")
         read = self.new_file(shown, None, "", set(columns))
         self._name_columns(raw, columns)
         target = ", ".join(f"{quoted(name)} AS {raw.columns[name]}" for name in columns)
         first = self.take_ids(0)
         self.connection.execute(
-            f"INSERT INTO {raw.table} BY NAME SELECT {first} + row_number() OVER () - 1 AS _id, {read.number} AS _file, "
+            f"INSERT INTO {raw.table} BY NAME SELECT {first} + row_number() OVER () - 1 AS _id, {read.number} AS "
+            "_file, "
             f"row_number() OVER () AS _row, {target} FROM ({inner})"
         )
         hashed = ", ".join(raw.columns[name] for name in columns)
         row = self.connection.execute(
-            f"SELECT count(*), coalesce(sum(hash({hashed})::HUGEINT), 0)::VARCHAR FROM {raw.table} WHERE _file = {read.number}"
+            f"SELECT count(*), coalesce(sum(hash({hashed})::HUGEINT), 0)::VARCHAR FROM {raw.table} WHERE _file = "
+            f"{read.number}"
         ).fetchone()
         if row:
             read.rows, read.content_hash = row[0], row[1]
@@ -250,7 +260,8 @@ class Scratch:
             return []
         meta = raw.columns["_airbyte_meta"]
         found = self.connection.execute(
-            f"SELECT _row, change ->> 'field', change ->> 'reason' FROM (SELECT _row, unnest(json_extract(TRY_CAST({meta} AS JSON), "
+            "SELECT _row, change ->> 'field', change ->> 'reason' FROM (SELECT _row, "
+            f"unnest(json_extract(TRY_CAST({meta} AS JSON), "
             f"'$.changes[*]')) AS change FROM {raw.table} WHERE _file = {read.number}) ORDER BY _row LIMIT 1000"
         ).fetchall()
         return [
@@ -285,7 +296,7 @@ def read_one(path: Path, name: str, options: ReadOptions) -> RawTable:
 
 
 def matching(project: Path, patterns: list[str], name: str) -> list[Path]:
-    """The files that paths and globs below the project name, sorted, each once. Raises RefusedError if there are none."""
+    """The files that paths and globs below the project name, sorted, each once; RefusedError if there are none."""
     found: dict[Path, None] = {}
     for pattern in patterns:
         place = Path(pattern)

@@ -1,4 +1,4 @@
-"""One row for each key: identical rows become one, contradicting ones are held back, references must not run in circles.
+"""One row for each key: identical rows become one, contradicting ones are held back, references run in no circles.
 
 All of it is decided from the rows as a set, so neither their order nor how they are spread over files matters.
 """
@@ -79,8 +79,10 @@ class EntityRows:
         )
         key = self.entity.key[0] if self.entity.key else self.fields[0]
         self.connection.execute(
-            f"INSERT INTO problems SELECT _block, _id, _file, _row, {literal(self._shown(key))}, CAST({quoted(key)} AS VARCHAR), "
-            "'identical_row', CASE WHEN first_file = _file THEN 'the row repeats row ' || first_row || ' in every field; one was kept' "
+            f"INSERT INTO problems SELECT _block, _id, _file, _row, {literal(self._shown(key))}, "
+            f"CAST({quoted(key)} AS VARCHAR), "
+            "'identical_row', CASE WHEN first_file = _file THEN 'the row repeats row ' || first_row || ' in every "
+            "field; one was kept' "
             "ELSE 'the row repeats row ' || first_row || ' of another file in every field; one was kept' END, "
             "'Nothing to do.', 'skipped' FROM ranked WHERE place > 1"
         )
@@ -93,7 +95,8 @@ class EntityRows:
         group = ", ".join(map(quoted, keyed))
         other = [name for name in self.fields if name not in keyed]
         differing = " || ".join(
-            f"CASE WHEN count(DISTINCT {quoted(n)}) OVER w + (count(*) OVER w > count({quoted(n)}) OVER w)::INT > 1 THEN ', {n}' ELSE '' END"
+            f"CASE WHEN count(DISTINCT {quoted(n)}) OVER w + (count(*) OVER w > count({quoted(n)}) OVER w)::INT > "
+            f"1 THEN ', {n}' ELSE '' END"
             for n in other
         )
         shown = literal(", ".join(self._shown(name) for name in keyed))
@@ -103,16 +106,21 @@ class EntityRows:
             self.connection.execute(
                 f"INSERT INTO problems SELECT _block, _id, _file, _row, {shown}, {value}, 'superseded', "
                 "'a newer row with the same key was kept', 'Nothing to do.', 'skipped' FROM (SELECT *, "
-                f"max(_order) OVER (PARTITION BY {group}) AS newest FROM repeats) WHERE _order < newest OR _order IS NULL AND newest IS NOT NULL"
+                f"max(_order) OVER (PARTITION BY {group}) AS newest FROM repeats) WHERE _order < newest OR _order "
+                "IS NULL AND newest IS NOT NULL"
             )
             self.connection.execute(
-                "DELETE FROM repeats WHERE (_block, _id) IN (SELECT (block, _id) FROM problems WHERE rule = 'superseded')"
+                "DELETE FROM repeats WHERE (_block, _id) IN (SELECT (block, _id) FROM problems WHERE rule = "
+                "'superseded')"
             )
         self.connection.execute(
             f"INSERT INTO problems SELECT _block, _id, _file, _row, {shown}, {value}, 'conflicting_key', "
-            f"'the key stands in rows ' || list_aggregate(list_sort(rows), 'string_agg', ', ') || ' with different ' || ltrim(differing, ', ') "
-            "|| '; none of them was loaded', 'Remove the wrong one, or state `newest_by:` with the column that tells which is newer.', "
-            f"'error' FROM (SELECT *, count(*) OVER w AS n, list(_row) OVER w AS rows, {differing or literal('')} AS differing "
+            "'the key stands in rows ' || list_aggregate(list_sort(rows), 'string_agg', ', ') || ' with different "
+            "' || ltrim(differing, ', ') "
+            "|| '; none of them was loaded', 'Remove the wrong one, or state `newest_by:` with the column that "
+            "tells which is newer.', "
+            f"'error' FROM (SELECT *, count(*) OVER w AS n, list(_row) OVER w AS rows, {differing or literal('')} "
+            "AS differing "
             f"FROM repeats WINDOW w AS (PARTITION BY {group})) WHERE n > 1"
         )
 
@@ -135,14 +143,16 @@ class EntityRows:
                 if field not in block.fields:
                     continue
                 found = self.connection.execute(
-                    f"SELECT _id, _file, _row, {quoted(field)} FROM {block.table} WHERE {quoted(key)} IN (SELECT unnest(?)) ORDER BY _row",
+                    f"SELECT _id, _file, _row, {quoted(field)} FROM {block.table} WHERE {quoted(key)} IN (SELECT "
+                    "unnest(?)) ORDER BY _row",
                     [list(circle)],
                 ).fetchall()
                 for number, (row_id, file, row, value) in enumerate(found):
                     reason = f"{field} runs in a circle: {path}; the reference was left out"
                     told = [block.number, row_id, file, row, block.shown.get(field, field), value, "circle", reason]
                     self.connection.execute(
-                        "INSERT INTO problems VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'Correct one of them in the source.', 'warning')",
+                        "INSERT INTO problems VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'Correct one of them in the "
+                        "source.', 'warning')",
                         told,
                     )
                     if number > len(circle):
@@ -155,8 +165,10 @@ class EntityRows:
     def _jumps(self) -> None:
         block = self.blocks[0]
         self.connection.execute(
-            f"INSERT INTO problems SELECT _block, _id, _file, _row, {literal(block.shown.get('rate', 'rate'))}, CAST(rate AS VARCHAR), "
-            "'jump', 'the rate of ' || currency || ' was ' || before || ' on ' || day_before, 'Check the rate; it was loaded as it is.', "
+            f"INSERT INTO problems SELECT _block, _id, _file, _row, {literal(block.shown.get('rate', 'rate'))}, "
+            "CAST(rate AS VARCHAR), "
+            "'jump', 'the rate of ' || currency || ' was ' || before || ' on ' || day_before, 'Check the rate; it "
+            "was loaded as it is.', "
             "'warning' FROM (SELECT *, lag(rate) OVER w AS before, lag(quoted_on) OVER w AS day_before "
             f"FROM {self.table} WINDOW w AS (PARTITION BY currency ORDER BY quoted_on)) "
             f"WHERE rate > before * {JUMP} OR rate * {JUMP} < before"

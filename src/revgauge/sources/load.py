@@ -33,7 +33,7 @@ from revgauge.model.store import (
 from revgauge.sources import problems as problem_reports
 from revgauge.sources.blocks import PROBLEMS, BlockGapError, BlockRows, BlockRun
 from revgauge.sources.cells import literal
-from revgauge.sources.expressions import MACROS, ROUNDING_MACRO
+from revgauge.sources.expressions import MACROS
 from revgauge.sources.inputs import FileRead, RawInput, Scratch
 from revgauge.sources.keys import EntityRows
 from revgauge.sources.mapping import Mapping, read_mapping
@@ -182,7 +182,6 @@ def _scratch(project: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         connection.execute(f"SET temp_directory = {literal(str(spill))}")
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute("SET autoinstall_known_extensions = false")
-        connection.execute(ROUNDING_MACRO)
         for macro in MACROS:
             connection.execute(macro)
         yield connection
@@ -198,7 +197,8 @@ def _clear_disk_errors(project: Path) -> Iterator[None]:
         yield
     except duckdb.OutOfMemoryException as error:
         raise StoreError(
-            f"there is too little memory for this load ({str(error).splitlines()[0]}). Close other programs, or load fewer files at once."
+            f"there is too little memory for this load ({str(error).splitlines()[0]}). Close other programs, or "
+            "load fewer files at once."
         ) from error
     except (OSError, duckdb.IOException) as error:
         full = (
@@ -430,7 +430,8 @@ def _guard_shrinking(connection: duckdb.DuckDBPyConnection, outcome: _Outcome) -
     for name in outcome.entities:
         before = _number(
             connection,
-            f"SELECT sum(rows_loaded) FROM old.file_loads WHERE source = {literal(outcome.source)} AND entity = {literal(name)}",
+            f"SELECT sum(rows_loaded) FROM old.file_loads WHERE source = {literal(outcome.source)} AND entity = "
+            f"{literal(name)}",
         )
         now = _number(connection, f"SELECT count(*) FROM {quoted(f'final_{outcome.source}_{name}')}")
         if now < before * SHRINK_LIMIT:
@@ -458,8 +459,10 @@ def _count_files(connection: duckdb.DuckDBPyConnection, outcome: _Outcome, files
             ).fetchall()
         )
         marked = connection.execute(
-            "SELECT file, count(*) FILTER (bad), count(*) FILTER (NOT bad) FROM (SELECT file, _id, bool_or(severity = 'error') AS bad "
-            f"FROM problems WHERE block = {block.number} AND _id IS NOT NULL AND severity IN ('error', 'skipped') GROUP BY file, _id) "
+            "SELECT file, count(*) FILTER (bad), count(*) FILTER (NOT bad) FROM (SELECT file, _id, "
+            "bool_or(severity = 'error') AS bad "
+            f"FROM problems WHERE block = {block.number} AND _id IS NOT NULL AND severity IN ('error', 'skipped') "
+            "GROUP BY file, _id) "
             "GROUP BY file"
         ).fetchall()
         rejected = {file: bad for file, bad, _ in marked}
@@ -503,8 +506,10 @@ def _name_problems(connection: duckdb.DuckDBPyConnection, outcome: _Outcome, fil
     for block in outcome.blocks:
         connection.execute("INSERT INTO block_names VALUES (?, ?)", [block.number, block.entity.name])
     connection.execute(
-        f"CREATE OR REPLACE TABLE {quoted(f'problems_{outcome.source}')} AS SELECT b.entity, f.name AS file, f.sheet, p.row, p.column_name, "
-        "p.value, p.rule, p.reason, p.fix, CASE WHEN p.severity = 'skipped' THEN 'notice' ELSE p.severity END AS severity "
+        f"CREATE OR REPLACE TABLE {quoted(f'problems_{outcome.source}')} AS SELECT b.entity, f.name AS file, "
+        "f.sheet, p.row, p.column_name, "
+        "p.value, p.rule, p.reason, p.fix, CASE WHEN p.severity = 'skipped' THEN 'notice' ELSE p.severity END AS "
+        "severity "
         "FROM problems p JOIN file_names f ON f.number = p.file JOIN block_names b ON b.number = p.block"
     )
 
@@ -544,7 +549,8 @@ def _leave_out_erased(connection: duckdb.DuckDBPyConnection, rows: BlockRows, er
     )
     connection.execute(
         f"INSERT INTO problems SELECT {rows.number}, _id, _file, _row, NULL, NULL, 'erased', "
-        f"'the record was erased on request and stays erased', 'Nothing to do.', 'skipped' FROM {rows.table} WHERE {condition}"
+        f"'the record was erased on request and stays erased', 'Nothing to do.', 'skipped' FROM {rows.table} WHERE "
+        f"{condition}"
     )
 
 
@@ -734,16 +740,18 @@ def _record(
 
 
 def _write_source_loads(connection: duckdb.DuckDBPyConnection, *, mapped: bool, has_old: bool) -> None:
-    """Every load ever recorded, as the entity that metrics of freshness read, beside what a source itself maps to it."""
+    """Every load ever recorded, as the entity that metrics of freshness read, beside what a source maps to it."""
     if has_old:
         connection.execute(
-            "INSERT INTO new.load_history SELECT * FROM old.load_history o WHERE NOT EXISTS (SELECT 1 FROM new.load_history n "
+            "INSERT INTO new.load_history SELECT * FROM old.load_history o WHERE NOT EXISTS (SELECT 1 FROM "
+            "new.load_history n "
             "WHERE (n.source, n.entity, n.loaded_at) = (o.source, o.entity, o.loaded_at))"
         )
     if not mapped:
         create_entity_table(connection, "source_loads", into="new.source_loads")
     connection.execute(
-        "INSERT INTO new.source_loads BY NAME SELECT source, entity, loaded_at, rows_read, rows_rejected FROM new.load_history "
+        "INSERT INTO new.source_loads BY NAME SELECT source, entity, loaded_at, rows_read, rows_rejected FROM "
+        "new.load_history "
         "ORDER BY loaded_at, source, entity"
     )
     connection.execute("DELETE FROM new.loaded_fields WHERE entity = 'source_loads'")
@@ -753,7 +761,8 @@ def _write_source_loads(connection: duckdb.DuckDBPyConnection, *, mapped: bool, 
     for name in ENTITIES["source_loads"].field_names:
         if name in columns:
             connection.execute(
-                f"INSERT INTO new.loaded_fields SELECT 'source_loads', ?, count(*), count({quoted(name)}) FROM new.source_loads",
+                f"INSERT INTO new.loaded_fields SELECT 'source_loads', ?, count(*), count({quoted(name)}) FROM "
+                "new.source_loads",
                 [name],
             )
 

@@ -99,7 +99,7 @@ class FieldSpec(_Model):
     map: dict[str, str | None] | None = Field(default=None, description="Value found: value to load.")
     otherwise: str | None = Field(
         default=None,
-        description="What to load for a value that `map` does not name: a value, `null`, `keep`, or `warn` for empty with a warning.",
+        description="For a value that `map` does not name: a value, `null`, `keep`, or `warn` (empty, with a warning).",
     )
     null_words: list[str] = Field(default=[], description="Words that mean empty in this column.")
     default: str | None = Field(default=None, description="What to load where the column is empty.")
@@ -254,10 +254,9 @@ def _yaml_path(text: YamlText, path: YamlPath) -> YamlPath:
     steps: list[str | int] = []
     data = text.data
     for step in path:
-        if isinstance(data, dict) and step in data:
-            steps.append(step)
-            data = data[step]
-        elif isinstance(data, list) and isinstance(step, int) and step < len(data):
+        if (isinstance(data, dict) and step in data) or (
+            isinstance(data, list) and isinstance(step, int) and step < len(data)
+        ):
             steps.append(step)
             data = data[step]
     return tuple(steps)

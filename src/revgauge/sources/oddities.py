@@ -42,13 +42,17 @@ _BLANKS = re.compile(r"[\s\u00a0\u2007\u202f'’]")
 _POINT = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?|\d+(\.\d*)?|\.\d+")
 _COMMA = re.compile(r"\d{1,3}(\.\d{3})+(,\d+)?|\d+(,\d*)?|,\d+")
 
-_TIME = r"(?:[T ,]+(?P<h>\d{1,2}):(?P<m>\d\d)(?::(?P<s>\d\d)(?:[.,](?P<f>\d{1,9}))?)?\s?(?P<half>[AaPp]\.?[Mm]\.?)?\s?(?P<zone>Z|UTC|GMT|[+-]\d\d:?\d\d)?)?"
+_TIME = (
+    r"(?:[T ,]+(?P<h>\d{1,2}):(?P<m>\d\d)(?::(?P<s>\d\d)(?:[.,](?P<f>\d{1,9}))?)?\s?(?P<half>[AaPp]\.?[Mm]\.?)?"
+    r"\s?(?P<zone>Z|UTC|GMT|[+-]\d\d:?\d\d)?)?"
+)
 _NUMERIC = re.compile(rf"^(?P<a>\d{{1,2}})(?P<sep>[./-])(?P<b>\d{{1,2}})(?P=sep)(?P<y>\d{{4}}|\d\d){_TIME}$")
 _YEAR_FIRST = re.compile(rf"^(?P<y>\d{{4}})(?P<sep>[./-])(?P<mo>\d{{1,2}})(?P=sep)(?P<d>\d{{1,2}}){_TIME}$")
 _DAY_NAMED = re.compile(rf"^(?P<d>\d{{1,2}})\.?[ -](?P<name>[A-Za-z]{{3,9}})\.?,?[ -](?P<y>\d{{4}}|\d\d){_TIME}$")
 _NAMED_DAY = re.compile(rf"^(?P<name>[A-Za-z]{{3,9}})\.? (?P<d>\d{{1,2}}),? (?P<y>\d{{4}}|\d\d){_TIME}$")
 _MONTHS = [
-    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december",
+    "january", "february", "march", "april", "may", "june",
+    "july", "august", "september", "october", "november", "december",
 ]  # fmt: skip
 
 
@@ -181,7 +185,7 @@ def _fitting(cell: Cell, text: str, value: Decimal) -> str:
 # -------------------------------------------------------------------------------------------------- days and instants
 
 
-def date_order(texts: Iterable[str]) -> Order | None | Literal["both"]:
+def date_order(texts: Iterable[str]) -> Order | Literal["both"] | None:
     """Day first or month first, if some text proves it; `both` if texts contradict each other."""
     day_first = month_first = False
     for text in texts:
@@ -229,7 +233,7 @@ def _moment(cell: Cell, text: str, order: Order | None) -> Verdict:
             day.isoformat()
             if cell.kind == "day"
             else _utc(datetime(day.year, day.month, day.day), cell.time_zone or cell.project_zone)
-        )  # noqa: DTZ001 - placed in its zone right here
+        )
     hour = int(parts["h"])
     if parts["half"]:
         hour = hour % 12 + (12 if parts["half"].lower().startswith("p") else 0)

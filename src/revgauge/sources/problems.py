@@ -24,7 +24,7 @@ class Problem:
     reason: str
     fix: str
     row: int | None = None
-    """As an editor or spreadsheet counts: the header is row 1; for JSON the record, for JSON lines and YAML the line."""
+    """As a spreadsheet counts: the header is row 1; for JSON the record, for JSON lines and YAML the line."""
     column: str | None = None
     """The name in the header, or the key."""
     value: str | None = None

@@ -486,7 +486,8 @@ def _source_text(
     system: str, parts: list[tuple[_Sample, list[_Match]]], zone: str | None, proposal: Proposal, *, master: bool
 ) -> str:
     lines = [
-        "# Proposed by `revgauge init`. Lines that say `unsure` are guesses: look at them, correct them, remove the comment.",
+        "# Proposed by `revgauge init`. Lines that say `unsure` are guesses: look at them, correct them, remove "
+        "the comment.",
         f"source: {system}",
     ]
     if master:

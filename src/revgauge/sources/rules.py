@@ -236,7 +236,8 @@ def _mark(connection: duckdb.DuckDBPyConnection, rows: BlockRows, rule: Rule) ->
         )
     connection.execute(
         f"INSERT INTO problems SELECT {rows.number}, r._id, r._file, r._row, ?, {value}, ?, {rule.reason}, ?, ? "
-        f"FROM {rows.table} r LEFT JOIN {rows.texts} t ON t._id = r._id WHERE {_qualified(rule.condition, rows)}{unless}",
+        f"FROM {rows.table} r LEFT JOIN {rows.texts} t ON t._id = r._id WHERE "
+        f"{_qualified(rule.condition, rows)}{unless}",
         [shown, rule.name, rule.fix, rule.severity],
     )
 
@@ -256,8 +257,10 @@ def _strip_signs(connection: duckdb.DuckDBPyConnection, rows: BlockRows) -> None
     value = f"t.{quoted(text)}" if text else "CAST(r.amount AS VARCHAR)"
     connection.execute(
         f"INSERT INTO problems SELECT {rows.number}, r._id, r._file, r._row, ?, {value}, 'sign', "
-        "'a ' || replace(r.kind, '_', ' ') || ' always flows back, so its minus sign was dropped', 'Nothing to do.', 'notice' "
-        f"FROM {rows.table} r LEFT JOIN {rows.texts} t ON t._id = r._id WHERE {condition.replace('kind', 'r.kind').replace('amount', 'r.amount')}",
+        "'a ' || replace(r.kind, '_', ' ') || ' always flows back, so its minus sign was dropped', 'Nothing to "
+        "do.', 'notice' "
+        f"FROM {rows.table} r LEFT JOIN {rows.texts} t ON t._id = r._id WHERE "
+        f"{condition.replace('kind', 'r.kind').replace('amount', 'r.amount')}",
         [rows.shown.get("amount", "amount")],
     )
     connection.execute(f"UPDATE {rows.table} SET amount = abs(amount) WHERE {condition}")
@@ -292,6 +295,7 @@ def _mark_totals(connection: duckdb.DuckDBPyConnection, rows: BlockRows) -> None
     ).fetchone()
     if found and found[0]:
         connection.execute(
-            f"DELETE FROM problems WHERE block = {rows.number} AND severity = 'error' AND _id IN (SELECT _id FROM {rows.table} WHERE {total}) "
+            f"DELETE FROM problems WHERE block = {rows.number} AND severity = 'error' AND _id IN (SELECT _id FROM "
+            f"{rows.table} WHERE {total}) "
         )
         connection.execute(f"DELETE FROM {rows.table} WHERE {total}")

@@ -148,7 +148,10 @@ class _Walk:
         key = str(path[-1]) if path else ""
         if (_SECRET_KEY.search(key) and not text.startswith("$")) or SECRET.search(text):
             reason = f"`{key}` seems to hold a secret, and this file belongs under version control"
-            fix = "Put it into an environment variable and write its name here, as in `${BILLING_KEY}`; then change the secret."
+            fix = (
+                "Put it into an environment variable and write its name here, as in `${BILLING_KEY}`; then "
+                "change the secret."
+            )
             line = node.start_mark.line + 1
             self.notices.append(Problem(self.name, "secret", reason, fix, row=line, column=key, severity="warning"))
         return text

@@ -26,7 +26,8 @@ from revgauge.sources.readers.base import (
 from revgauge.sources.readers.sniff import TextFile, examine, find_separator
 
 _FOOTER = re.compile(
-    r"(grand |sub)?totals?\b|copyright\b|confidential|generated (by|on|at)\b|report (generated|run)|as of\b|\d+ (rows|records)",
+    r"(grand |sub)?totals?\b|copyright\b|confidential|generated (by|on|at)\b|report (generated|run)|as of\b"
+    r"|\d+ (rows|records)",
     re.IGNORECASE,
 )
 

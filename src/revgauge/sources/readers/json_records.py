@@ -142,7 +142,7 @@ def _lines(file: TextFile, text: io.TextIOWrapper, tally: Tally) -> Iterator[tup
 
 def _array(file: TextFile, text: io.TextIOWrapper, head: str) -> Iterator[tuple[int, Any]]:
     """The members of one big list, read piece by piece so that memory does not grow with the file."""
-    buffer, position, dropped = head, head.index("[") + 1, ""
+    buffer, position = head, head.index("[") + 1
     lines_before, number, ended = 0, 0, False
     while True:
         while position < len(buffer) and buffer[position] in " \t\r\n,":

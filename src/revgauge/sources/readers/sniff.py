@@ -65,7 +65,8 @@ def examine(path: Path, name: str, options: ReadOptions) -> TextFile:
                     raise refuse(
                         name,
                         "unsafe_archive",
-                        f"the file unpacks to more than {options.max_unpacked >> 20} MB, over {MAX_RATIO} times its size",
+                        f"the file unpacks to more than {options.max_unpacked >> 20} MB, over {MAX_RATIO} times "
+                        "its size",
                         "Unpack it yourself if you trust it, or raise `max_unpacked_mb` for this input.",
                         unsafe=True,
                     )
@@ -129,7 +130,7 @@ class _Scan:
 
 def _encoding(
     path: Path, name: str, packed: bool, scan: _Scan, options: ReadOptions
-) -> tuple[str, tuple[Problem, ...]]:  # noqa: FBT001 - private
+) -> tuple[str, tuple[Problem, ...]]:
     if options.encoding:
         try:
             return codecs.lookup(options.encoding).name, ()

@@ -131,7 +131,8 @@ def _check_archive(path: Path, name: str, options: ReadOptions) -> None:
             "unsafe_archive",
             f"the workbook would unpack to {unpacked >> 20} MB, {unpacked // packed} times its size; the limits are "
             f"{options.max_unpacked >> 20} MB and {MAX_RATIO} times",
-            "It was not opened. If it is really yours, export the sheet as CSV, or raise `max_unpacked_mb` for this input.",
+            "It was not opened. If it is really yours, export the sheet as CSV, or raise `max_unpacked_mb` for "
+            "this input.",
             unsafe=True,
         )
     if any(member.flag_bits & 1 for member in members):
