@@ -54,7 +54,7 @@ class Style:
 def style_of(metric: Metric, currency: str) -> Style:
     """How the figures of a metric are written; `currency` is the reporting currency."""
     if metric.unit is Unit.RATIO:
-        share = metric.sections().get("Unit", "share").startswith(("share", "percent"))
+        share = metric.sections().get("Unit", "share").startswith(("share", "percent", "ratio"))
         return Style(percent=share, times=not share)
     if metric.unit is Unit.MONEY:
         return Style(unit=currency)

@@ -36,6 +36,7 @@ app = App(
     help_format="plaintext",
     version=__version__,
     version_flags=["--version"],
+    suppress_keyboard_interrupt=False,
 )
 START = Group("Start", sort_key=1)
 WORK = Group("Do the work", sort_key=2)

@@ -14,6 +14,8 @@ from revgauge.cli.terminal import say
 from revgauge.model.period import Grain
 
 if TYPE_CHECKING:
+    from revgauge.catalogue.registry import Metric
+    from revgauge.sources.problems import Problem
     from revgauge.workspace import Workspace
 
 SETTINGS = "revgauge.yml"
@@ -88,6 +90,24 @@ def _pair(text: str, option: str, form: str) -> tuple[str, str]:
     if not sign or not name.strip():
         raise CallError(f"{option} takes {form}, not {text}")
     return name.strip(), value.strip()
+
+
+def tell_mistakes(project: Workspace) -> list[Problem]:
+    """Say what is wrong in the project's own definitions; the mistakes that leave a definition out."""
+    for problem in project.definition_problems:
+        say(f"{problem.severity}: {problem}")
+    return [problem for problem in project.definition_problems if problem.severity == "error"]
+
+
+def find_metric(project: Workspace, name: str) -> Metric:
+    """The metric of that name; if there is none, the mistakes in the project's definitions are told, it may be one."""
+    from revgauge.catalogue.registry import UnknownName
+
+    try:
+        return project.catalogue.metric(name)
+    except UnknownName:
+        tell_mistakes(project)
+        raise
 
 
 def check_dimensions(project: Workspace, names: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from revgauge.catalogue.registry import Catalogue
-from revgauge.cli.asking import find_project, nearest_project
+from revgauge.cli.asking import find_project, nearest_project, tell_mistakes
 from revgauge.cli.failures import CallError
 from revgauge.cli.terminal import progress, prose, say, write, write_json
 from revgauge.figures import plain
@@ -52,8 +52,7 @@ def _catalogue(folder: Path | None) -> Catalogue:
     if folder is None:
         return builtin_catalogue()
     project = Workspace(folder)
-    for problem in project.definition_problems:
-        say(f"{problem.severity}: {problem}")
+    tell_mistakes(project)
     return project.catalogue
 
 

@@ -12,10 +12,9 @@ from revgauge.catalogue.evaluation import Evaluation, Request
 from revgauge.catalogue.measures import Unknown
 from revgauge.catalogue.params import Param, ParamError
 from revgauge.catalogue.registry import Catalogue, Definition, Metric
-from revgauge.cli.asking import find_project, nearest_project
+from revgauge.cli.asking import find_project, nearest_project, tell_mistakes
 from revgauge.cli.terminal import Column, Format, prose, table, write, write_csv, write_json
 from revgauge.cli.values import metric_json, param_json
-from revgauge.cli.work import tell_mistakes
 from revgauge.model.entities import ENTITIES
 from revgauge.model.period import BEGINNING, Calendar
 from revgauge.model.store import META_TABLES, create_entity_table

@@ -59,6 +59,8 @@ def _of_the_machine(error: Exception) -> Failure | None:
         reason = (error.strerror or type(error).__name__).lower()
         fix = " Make room and run it again: nothing was published." if error.errno == errno.ENOSPC else ""
         return Failure(DATA_WRONG, f"{error.filename}: {reason}.{fix}")
+    if isinstance(error, OSError) and error.strerror:
+        return Failure(DATA_WRONG, f"the answer cannot be written: {error.strerror.lower()}")
     if type(error).__module__.partition(".")[0] in ("duckdb", "_duckdb"):
         return Failure(DATA_WRONG, f"the database cannot go on: {str(error).partition('LINE 1')[0].strip()}")
     return None

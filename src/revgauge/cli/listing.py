@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from revgauge.catalogue.rows import CONTRIBUTION, Listing, Part
-from revgauge.cli.asking import Question, check_dimensions, warn_of_empty_limits
+from revgauge.cli.asking import Question, check_dimensions, find_metric, warn_of_empty_limits
 from revgauge.cli.failures import CallError
 from revgauge.cli.terminal import Column, Format, counted, prose, table, width, write, write_csv, write_json
 from revgauge.cli.values import exact_cell, metric_json, number_json, param_json, subtitle, value_json
@@ -23,7 +23,7 @@ WIDEST_CELL = 28
 
 def rows(project: Workspace, question: Question, *, form: Format, limit: int | None) -> int:
     """Print the rows behind a number; the exit code, which is 1 if they do not add up to it."""
-    metric = project.catalogue.metric(question.metric)
+    metric = find_metric(project, question.metric)
     check_dimensions(project, (*question.split, *question.only))
     if question.split:
         (name, *_) = question.split

@@ -175,6 +175,8 @@ def progress() -> Iterator[Callable[[str], None]]:
         yield lambda _: None
         return
     from rich.console import Console
+    from rich.text import Text
 
     with Console(stderr=True).status("starting") as status:
-        yield status.update
+        # As plain text: a file may have a name in square brackets.
+        yield lambda doing: status.update(Text(doing))

@@ -9,7 +9,7 @@ from typing import Any
 
 from revgauge.catalogue.evaluation import Value
 from revgauge.catalogue.registry import Metric
-from revgauge.cli.asking import Question, check_dimensions, warn_of_empty_limits
+from revgauge.cli.asking import Question, check_dimensions, find_metric, warn_of_empty_limits
 from revgauge.cli.terminal import (
     BETTER,
     QUIET,
@@ -46,7 +46,7 @@ _SHAPES: dict[Verdict, str] = {"better": " ✓ better", "worse": " ✗ worse", "
 
 def show(project: Workspace, question: Question, *, form: Format, exact: bool = False) -> int:
     """Print the values of a metric; the exit code."""
-    project.catalogue.metric(question.metric)
+    find_metric(project, question.metric)
     check_dimensions(project, (*question.split, *question.only))
     grain = question.in_grain(project)
     shown = project.show(

@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any, Literal
 
+from revgauge.cli.asking import tell_mistakes
 from revgauge.cli.failures import DATA_WRONG, GOOD
 from revgauge.cli.missing import in_short, status_counts
-from revgauge.cli.terminal import counted, progress, prose, say, write, write_json
+from revgauge.cli.terminal import counted, progress, prose, write, write_json
 from revgauge.sources.load import LoadReport
 from revgauge.sources.problems import Problem
 from revgauge.workspace import BuildReport, Workspace
@@ -59,13 +60,6 @@ def run(project: Workspace, *, form: Form, allow_shrink: bool) -> int:
         write(f"Built     {_build_in_short(built)}")
         write(f"As of     {project.now}; {time.monotonic() - began:.1f} s in all")
     return DATA_WRONG if wrong or not loaded.ok else GOOD
-
-
-def tell_mistakes(project: Workspace) -> list[Problem]:
-    """Say what is wrong in the project's own definitions; the mistakes that leave a definition out."""
-    for problem in project.definition_problems:
-        say(f"{problem.severity}: {problem}")
-    return [problem for problem in project.definition_problems if problem.severity == "error"]
 
 
 def _loaded(project: Workspace, *, allow_shrink: bool) -> LoadReport:
