@@ -79,8 +79,7 @@ RULES: tuple[Rule, ...] = (
         "R6",
         "Merged records",
         "Rows of an account that was merged count under the account that survived, through a chain of merges if need "
-        "be; a chain that bites its tail stops before it would close. An opportunity or a lead that is a duplicate is "
-        "left out.",
+        "be; in a loop of merges each counts under itself. An opportunity or a lead that is a duplicate is left out.",
         (
             "catalogue.context.follow",
             "catalogue.context.Context.resolved",
