@@ -259,7 +259,10 @@ def window_movements(
 
 @derived(per_period=True, dimensions=ACCOUNT_DIMENSIONS, row_key=("account_id",))
 def opening_parts(mrr_parts: ir.Table, customer_spells: ir.Table, context: Context) -> ir.Table:
-    """Parts of expansions within each period, of accounts that were customers on its opening day."""
+    """Parts of expansions within each period, of accounts that were customers on its opening day.
+
+    An amount is empty where none of it could be converted; `upsold` and `cross_sold` are 1 all the same.
+    """
     whole = ("account_id", *context.whole_by)
     spine = context.warehouse.literal_table(
         {"period_start": "date", "opened": "date", "closed": "date"},
@@ -276,7 +279,7 @@ def opening_parts(mrr_parts: ir.Table, customer_spells: ir.Table, context: Conte
         ],
     )
     return members.group_by(*whole, day=_.period_start).aggregate(
-        upsell=_.upsell.sum().fill_null(Decimal(0)), cross_sell=_.cross_sell.sum().fill_null(Decimal(0))
+        upsell=_.upsell.sum(), cross_sell=_.cross_sell.sum(), upsold=_.upsold.max(), cross_sold=_.cross_sold.max()
     )
 
 

@@ -550,7 +550,8 @@ def mrr_parts(
     """What an expansion or contraction is made of: upsell, cross-sell, price rise, downsell, price cut.
 
     The smaller side is absorbed by the larger: with gains above losses each gain counts in the proportion of the net
-    gain, and losses vanish; and the reverse.
+    gain, and losses vanish; and the reverse. `upsold` and `cross_sold` say that there is such a part, also where its
+    amount is not known for want of a rate.
     """
     whole = _whole(context)
     net = mrr_movements.filter(_.kind.isin(["expansion", "contraction"]))
@@ -587,6 +588,8 @@ def mrr_parts(
         *whole,
         "day",
         "unconverted",
+        upsold=flag((_.upsell > 0) & (_.of_gain > 0)),
+        cross_sold=flag((_.cross_sell > 0) & (_.of_gain > 0)),
         upsell=share(_.upsell, _.of_gain),
         cross_sell=share(_.cross_sell, _.of_gain),
         price_rise=share(_.price_rise, _.of_gain),
@@ -596,7 +599,7 @@ def mrr_parts(
 
 
 def _at_rates(moved: ir.Table, context: Context) -> ir.Table:
-    """Both sides of each change converted at the day's rates."""
+    """Both sides of each change converted at the day's rates; in their own units where there is none."""
     moved = context.with_rate(moved, "new_currency", "rate_day").rename(new_rate="rate")
     if context.holds(moved.filter(_.old_currency != _.new_currency)):
         moved = context.with_rate(moved, "old_currency", "rate_day").rename(old_rate="rate")
@@ -605,7 +608,7 @@ def _at_rates(moved: ir.Table, context: Context) -> ir.Table:
 
     def converted(amount: Any, currency: Any, rate: Any) -> Any:
         own = currency == context.reporting_currency
-        return ibis.ifelse(own, as_money(amount), times(amount, rate.fill_null(Decimal(0))))
+        return ibis.ifelse(own, as_money(amount), times(amount, rate.fill_null(Decimal(1))))
 
     return moved.mutate(
         unconverted=flag((_.old_rate.isnull() & (_.old_mrr != 0)) | (_.new_rate.isnull() & (_.new_mrr != 0))),

@@ -276,7 +276,7 @@ def upsell_rate(
     So what: does the base grow by itself; if low give account owners a list of white space and a target
     Benchmark: expansion is 40 % of new ARR at the median (benchmarkit-2025)
     """
-    buyers = Distinct(opening_parts, where=_.upsell > 0)
+    buyers = Distinct(opening_parts, where=_.upsold == 1)
     return _part_rate("upsell", measure, upsell_mrr, mrr_changes, buyers)
 
 
@@ -298,7 +298,7 @@ def cross_sell_rate(
     So what: does the base grow by itself; if low give account owners a list of white space and a target
     Benchmark: expansion is 40 % of new ARR at the median (benchmarkit-2025)
     """
-    buyers = Distinct(opening_parts, where=_.cross_sell > 0)
+    buyers = Distinct(opening_parts, where=_.cross_sold == 1)
     return _part_rate("cross-sell", measure, cross_sell_mrr, mrr_changes, buyers)
 
 
