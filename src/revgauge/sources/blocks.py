@@ -47,7 +47,7 @@ Prefix = Callable[[str], str | None]
 
 @dataclass(slots=True)
 class BlockRows:
-    """The rows that a block made: in the scratch table `table`, with `_id`, `_file`, `_row` and a column for each field."""
+    """The rows that a block made: in `table`, with `_id`, `_file`, `_row` and a column for each field."""
 
     number: int
     entity: Entity
@@ -86,32 +86,33 @@ class BlockGapError(Exception):
         self.problems = [replace(problem, rule="data_gap", severity="warning") for problem in problems]
 
 
+@dataclass(frozen=True, slots=True)
+class SourceContext:
+    """What all blocks of a source share."""
+
+    scratch: Scratch
+    mapping: Mapping
+    inputs: dict[str, RawInput]
+    project_zone: str
+    prefix: Prefix
+
+
 class BlockRun:
     """One block on its way from inputs to rows."""
 
-    def __init__(
-        self,
-        scratch: Scratch,
-        mapping: Mapping,
-        entity: Entity,
-        block: Block,
-        number: int,
-        place: int,
-        inputs: dict[str, RawInput],
-        project_zone: str,
-        prefix: Prefix,
-    ) -> None:
-        self.scratch = scratch
-        self.mapping = mapping
+    def __init__(self, context: SourceContext, entity: Entity, block: Block, number: int, place: int) -> None:
+        """Look at the inputs. `number` tells the block in `problems`, `place` is its place under its entity."""
+        self.scratch = context.scratch
+        self.mapping = context.mapping
+        self.inputs = context.inputs
+        self.project_zone = context.project_zone
+        self.prefix = context.prefix
         self.entity = entity
         self.block = block
         self.number = number
         self.place = place
-        self.project_zone = project_zone
-        self.prefix = prefix
-        self.inputs = inputs
-        names = block.from_ or list(inputs)[:1]
-        self.base = _union(scratch, [inputs[name] for name in names])
+        names = block.from_ or list(self.inputs)[:1]
+        self.base = _union(self.scratch, [self.inputs[name] for name in names])
         self.base_names = names
         self.cells: dict[tuple[object, ...], Cell] = {}
         self.gaps: list[Problem] = []
@@ -236,20 +237,8 @@ class BlockRun:
         """Make the rows. Raises RefusedError for what must be settled before anything of it can load."""
         specs = self._specs()
         problems = self._missing_keys(specs)
-        formulas: dict[str, tuple[str, str]] = {}
-        for name, spec in specs.items():
-            try:
-                formulas[name] = self._formula(self.entity.field(name), spec)
-            except AbsentColumnError as error:
-                problems.extend(self._absent(name, error))
-            except ExpressionError as error:
-                problems.append(self._mistake(name, str(error)))
-        try:
-            where = None
-            if self.block.where is not None:
-                where = compile_expression(self.block.where, self._cell_name, self.steps, lenient=self._gaps_allowed)
-        except AbsentColumnError as error:
-            problems.append(self._absent_outside(error))
+        formulas = self._formulas(specs, problems)
+        where = self._where(problems)
         newest = self._newest(specs, problems)
         if not formulas and not problems:
             fix = "Map its fields, or rename the columns to the names of its fields."
@@ -273,6 +262,31 @@ class BlockRun:
         elif self.block.newest_by in rows.fields:
             rows.order_column = quoted(str(self.block.newest_by))
         return rows
+
+    def _formulas(self, specs: dict[str, FieldSpec], problems: list[Problem]) -> dict[str, tuple[str, str]]:
+        """SQL for every field that has one; what stands against the others is added to the problems."""
+        formulas: dict[str, tuple[str, str]] = {}
+        for name, spec in specs.items():
+            try:
+                formulas[name] = self._formula(self.entity.field(name), spec)
+            except AbsentColumnError as error:
+                problems.extend(self._absent(name, error))
+            except ExpressionError as error:
+                problems.append(self._mistake(name, str(error)))
+        return formulas
+
+    def _where(self, problems: list[Problem]) -> str | None:
+        if self.block.where is None:
+            return None
+        try:
+            return compile_expression(self.block.where, self._cell_name, self.steps, lenient=self._gaps_allowed)
+        except AbsentColumnError as error:
+            problems.append(self._absent_outside(error))
+        except ExpressionError as error:
+            line = self.mapping.line("entities", self.entity.name)
+            reason = f"{self.entity.name}: `where`: {error}"
+            problems.append(Problem(self.mapping.file, "expression", reason, "Correct it.", row=line, column="where"))
+        return None
 
     def _newest(self, specs: dict[str, FieldSpec], problems: list[Problem]) -> str | None:
         """The cell by which the newest row of a key is told, where it is no field."""
@@ -602,18 +616,16 @@ class BlockRun:
             [cell.shown],
         )
 
-    def _rows(
-        self, cells: str, texts: str, formulas: dict[str, tuple[str, str]], where: str | None, newest: str | None
-    ) -> BlockRows:
+    def _fitted_fields(
+        self, source: str, formulas: dict[str, tuple[str, str]]
+    ) -> tuple[list[str], list[tuple[str, str]]]:
+        """Each field as SQL of its own type, and for expressions the condition under which that fails."""
         connection = self.scratch.connection
-        table = self.scratch.new_table("rows")
-        source = self.steps.relation(cells)
         parts: list[str] = []
         failed: list[tuple[str, str]] = []
         problems: list[Problem] = []
         for name, (formula, how) in formulas.items():
             entity_field = self.entity.field(name)
-            target = SQL_TYPES[entity_field.type]
             try:
                 found = str(connection.execute(f"DESCRIBE SELECT {formula} AS x FROM {source}").fetchall()[0][1])
             except duckdb.Error as error:
@@ -624,11 +636,20 @@ class BlockRun:
                 value = connection.execute(f"SELECT {fitted}").fetchone()
                 if value is None or value[0] is None:
                     problems.append(self._mistake(name, f"{formula} is not a value of type {entity_field.type}"))
-            elif how == "expression" and found != target:
+            elif how == "expression" and found != SQL_TYPES[entity_field.type]:
                 failed.append((name, f"({formula}) IS NOT NULL AND ({fitted}) IS NULL"))
             parts.append(f"{fitted} AS {quoted(name)}")
         if problems:
             raise RefusedError(problems)
+        return parts, failed
+
+    def _rows(
+        self, cells: str, texts: str, formulas: dict[str, tuple[str, str]], where: str | None, newest: str | None
+    ) -> BlockRows:
+        connection = self.scratch.connection
+        table = self.scratch.new_table("rows")
+        source = self.steps.relation(cells)
+        parts, failed = self._fitted_fields(source, formulas)
         extra = [] if newest is None else [f"{newest} AS _newest"]
         condition = "" if where is None else f" WHERE {where}"
         try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import sqlglot
 from sqlglot import exp
@@ -63,12 +63,12 @@ _READERS: dict[str, CellKind] = {
 _SCALED = "CAST(CAST({} AS DECIMAL(38, 8)) * 100000000 AS HUGEINT)"
 _UNSCALED = "CAST(CAST({} AS DECIMAL(30, 0)) * 0.00000001::DECIMAL(8, 8) AS DECIMAL(38, 8))"
 _A, _B = _SCALED.format("a"), _SCALED.format("b")
+_ROUNDED = "CASE WHEN (n < 0) = (d < 0) THEN 1 ELSE -1 END * ((2 * abs(n) + abs(d)) // (2 * abs(d)))"
 _PRODUCT = _UNSCALED.format(f"round_scaled({_A} * {_B}, 100000000)")
 _QUOTIENT = _UNSCALED.format(f"round_scaled({_A} * 100000000, {_B})")
 
 MACROS = (
-    "CREATE TEMP MACRO round_scaled(n, d) AS CASE WHEN (n < 0) = (d < 0) THEN 1 ELSE -1 END "
-    "* ((2 * abs(n) + abs(d)) // (2 * abs(d)))",
+    f"CREATE TEMP MACRO round_scaled(n, d) AS {_ROUNDED}",
     f"CREATE TEMP MACRO num_mul(a, b) AS TRY({_PRODUCT})",
     f"CREATE TEMP MACRO num_div(a, b) AS TRY(CASE WHEN b <> 0 THEN {_QUOTIENT} END)",
     "CREATE TEMP MACRO from_epoch_seconds(seconds) AS make_timestamp(TRY_CAST(seconds AS BIGINT) * 1000000)",
@@ -127,6 +127,8 @@ def parse(text: str) -> exp.Expression:
     except SqlglotError as error:
         first = str(error).splitlines()[0].replace("\x1b[4m", "").replace("\x1b[0m", "")
         raise ExpressionError(f"this is not an SQL expression: {first}") from error
+    if not isinstance(tree, exp.Expression):
+        raise ExpressionError("this is not an SQL expression")
     for node in tree.walk():
         kind = type(node).__name__
         if isinstance(node, exp.Anonymous):
@@ -191,27 +193,14 @@ def _compiled(node: exp.Expression, cell_of: CellOf, steps: Steps) -> exp.Expres
         kind: CellKind = _TYPES[_type(node)]  # type: ignore[assignment] # the table holds these words only
         cell = _cell(node.this, kind, cell_of)
         return cell if kind in {"day", "instant"} else exp.TryCast(this=cell, to=node.args["to"].copy())
-    numeric = isinstance(
-        node, exp.Add | exp.Sub | exp.Mul | exp.Div | exp.Mod | exp.Neg | exp.Abs | exp.Round | exp.Floor | exp.Ceil
-    )
-    compared = isinstance(node, exp.EQ | exp.NEQ | exp.GT | exp.GTE | exp.LT | exp.LTE | exp.Between) and any(
-        isinstance(part, exp.Literal) and not part.is_string for part in node.iter_expressions()
-    )
-    kind_inside: CellKind = "number" if numeric or compared else "boolean" if _asks_yes(node) else "text"
-    if numeric and any(isinstance(part, exp.Interval) for part in node.iter_expressions()):
-        kind_inside = "text"
-        if any(isinstance(part, exp.Column) for part in node.iter_expressions()):
-            raise ExpressionError(
-                f"`{node.sql(dialect='duckdb')}`: write as_day(column) or as_instant(column) to add an interval"
-            )
+    kind_inside = _kind_inside(node)
     new = node.copy()
     for key, value in node.args.items():
         if isinstance(value, exp.Expression):
             inside: CellKind = "text" if isinstance(node, exp.If) and key != "this" else kind_inside
             new.set(key, _child(value, cell_of, steps, inside))
         elif isinstance(value, list):
-            inside = "number" if compared else "text"
-            new.set(key, [_child(v, cell_of, steps, inside) if isinstance(v, exp.Expression) else v for v in value])
+            new.set(key, [_child(v, cell_of, steps, "text") if isinstance(v, exp.Expression) else v for v in value])
     if isinstance(node, exp.Mul | exp.Div):
         left, right = new.this.sql(dialect="duckdb"), new.expression.sql(dialect="duckdb")
         found = steps.multiplied(left, right) if isinstance(node, exp.Mul) else steps.divided(left, right)
@@ -219,6 +208,23 @@ def _compiled(node: exp.Expression, cell_of: CellOf, steps: Steps) -> exp.Expres
     if isinstance(new, exp.Cast):
         return exp.TryCast(this=new.this, to=new.args["to"])
     return new
+
+
+def _kind_inside(node: exp.Expression) -> CellKind:
+    """How a column is read that stands directly in this node."""
+    parts = list(node.iter_expressions())
+    numeric = isinstance(
+        node, exp.Add | exp.Sub | exp.Mul | exp.Div | exp.Mod | exp.Neg | exp.Abs | exp.Round | exp.Floor | exp.Ceil
+    )
+    if numeric and any(isinstance(part, exp.Interval) for part in parts):
+        if any(isinstance(part, exp.Column) for part in parts):
+            shown = node.sql(dialect="duckdb")
+            raise ExpressionError(f"`{shown}`: write as_day(column) or as_instant(column) to add an interval")
+        return "text"
+    compared = isinstance(node, exp.EQ | exp.NEQ | exp.GT | exp.GTE | exp.LT | exp.LTE | exp.Between)
+    if numeric or (compared and any(isinstance(part, exp.Literal) and not part.is_string for part in parts)):
+        return "number"
+    return "boolean" if _asks_yes(node) else "text"
 
 
 def _asks_yes(node: exp.Expression) -> bool:
@@ -249,5 +255,5 @@ def _cell(node: exp.Column, kind: CellKind, cell_of: CellOf) -> exp.Expression:
     return exp.column(exp.to_identifier(cell_of(column_name(node), kind), quoted=True))
 
 
-def _type(node: exp.Expression) -> exp.DataType.Type:
-    return node.args["to"].this  # type: ignore[no-any-return] # a cast always names its type
+def _type(node: exp.Expression) -> Any:
+    return node.args["to"].this

@@ -31,7 +31,7 @@ from revgauge.model.store import (
     replacing_store,
 )
 from revgauge.sources import problems as problem_reports
-from revgauge.sources.blocks import PROBLEMS, BlockGapError, BlockRows, BlockRun
+from revgauge.sources.blocks import PROBLEMS, BlockGapError, BlockRows, BlockRun, SourceContext
 from revgauge.sources.cells import literal
 from revgauge.sources.expressions import MACROS
 from revgauge.sources.inputs import FileRead, RawInput, Scratch
@@ -303,7 +303,7 @@ def _run(
             shared = len(sources) > 1 and mapping in sources and not mapping.source.master
             return mapping.source.source if shared else None
 
-        _run_blocks(scratch, outcome, mapping, inputs, zone, moment, prefix, say)
+        _run_blocks(outcome, SourceContext(scratch, mapping, inputs, zone, prefix), moment, say)
         for read in scratch.files:
             outcome.problems.extend(read.problems)
         for name, rows in outcome.entities.items():
@@ -363,16 +363,9 @@ def _absent_table(mapping: Mapping, name: str, problem: Problem) -> Problem:
     return replace(problem, rule="data_gap", severity="warning", fix=f"Entities filled from `{name}` stay unloaded.")
 
 
-def _run_blocks(
-    scratch: Scratch,
-    outcome: _Outcome,
-    mapping: Mapping,
-    inputs: dict[str, RawInput],
-    zone: str,
-    moment: datetime,
-    prefix: Callable[[str], str | None],
-    say: Progress,
-) -> None:
+def _run_blocks(outcome: _Outcome, context: SourceContext, moment: datetime, say: Progress) -> None:
+    """Make and settle the rows of every entity of a source."""
+    scratch, mapping, inputs = context.scratch, context.mapping, context.inputs
     refusals: list[Problem] = []
     erased = _erased_hashes(scratch.project)
     number = 0
@@ -388,7 +381,7 @@ def _run_blocks(
                 continue  # told as a gap when the input was read
             number += 1
             try:
-                rows = BlockRun(scratch, mapping, entity, block, number, place, inputs, zone, prefix).run()
+                rows = BlockRun(context, entity, block, number, place).run()
             except BlockGapError as error:
                 outcome.problems.extend(error.problems)
                 continue
@@ -481,20 +474,19 @@ def _count_files(connection: duckdb.DuckDBPyConnection, outcome: _Outcome, files
             if one.loaded + one.rejected + one.skipped != one.read:
                 raise AssertionError(f"rows of {read.name} were lost on the way: {one}")
             counted.append(one)
-    for read in files:
-        if read.number not in used:
-            counted.append(
-                _FileLoad(
-                    LOOKUP,
-                    read.name,
-                    read.content_hash,
-                    read.rows + read.rejected + read.skipped,
-                    read.rows,
-                    read.rejected,
-                    read.skipped,
-                )
-            )
-    return counted
+    lookups = [read for read in files if read.number not in used]
+    return counted + [
+        _FileLoad(
+            LOOKUP,
+            read.name,
+            read.content_hash,
+            read.rows + read.rejected + read.skipped,
+            read.rows,
+            read.rejected,
+            read.skipped,
+        )
+        for read in lookups
+    ]
 
 
 def _name_problems(connection: duckdb.DuckDBPyConnection, outcome: _Outcome, files: list[FileRead]) -> None:

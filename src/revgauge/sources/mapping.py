@@ -254,11 +254,11 @@ def _yaml_path(text: YamlText, path: YamlPath) -> YamlPath:
     steps: list[str | int] = []
     data = text.data
     for step in path:
-        if (isinstance(data, dict) and step in data) or (
-            isinstance(data, list) and isinstance(step, int) and step < len(data)
-        ):
-            steps.append(step)
+        keyed = isinstance(data, dict) and step in data
+        listed = isinstance(data, list) and isinstance(step, int) and step < len(data)
+        if keyed or listed:
             data = data[step]
+            steps.append(step)
     return tuple(steps)
 
 
@@ -301,7 +301,7 @@ def _checked(mapping: Mapping, text: YamlText) -> Iterable[Problem]:
                 row=mapping.line("tables", name),
                 column=name,
             )
-    zones = [(("time_zone",), source.time_zone)]
+    zones: list[tuple[YamlPath, str | None]] = [(("time_zone",), source.time_zone)]
     zones += [(("files", name, "time_zone"), item.time_zone) for name, item in source.files.items()]
     zones += [(("tables", name, "time_zone"), item.time_zone) for name, item in source.tables.items()]
     for path, zone in zones:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from revgauge.sources.cells import Cell
@@ -38,7 +38,7 @@ _CURRENCY = r"US\$|A\$|C\$|R\$|[$€£¥₹₩]|zł|[A-Z]{3}"
 _AMOUNT = re.compile(
     rf"^(?P<open>\()?(?P<sign>[+-])?(?P<before>{_CURRENCY})?(?P<inner>[+-])?(?P<body>[\d.,]+)(?P<after>{_CURRENCY})?(?P<percent>%)?(?P<minus>-)?(?P<close>\))?$"
 )
-_BLANKS = re.compile(r"[\s\u00a0\u2007\u202f'’]")
+_BLANKS = re.compile(r"[\s\u00a0\u2007\u202f'\u2019]")
 _POINT = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?|\d+(\.\d*)?|\.\d+")
 _COMMA = re.compile(r"\d{1,3}(\.\d{3})+(,\d+)?|\d+(,\d*)?|,\d+")
 
@@ -229,11 +229,14 @@ def _moment(cell: Cell, text: str, order: Order | None) -> Verdict:
         )
     day = _day_of(cell, text, parts, order)
     if parts["h"] is None:
-        return Verdict(
-            day.isoformat()
-            if cell.kind == "day"
-            else _utc(datetime(day.year, day.month, day.day), cell.time_zone or cell.project_zone)
-        )
+        midnight = datetime(day.year, day.month, day.day)  # noqa: DTZ001 - placed in its zone right here
+        zone = cell.time_zone or cell.project_zone
+        return Verdict(day.isoformat() if cell.kind == "day" else _utc(midnight, zone))
+    return _timed(cell, text, day, parts)
+
+
+def _timed(cell: Cell, text: str, day: date, parts: dict[str, Any]) -> Verdict:
+    """A day with a time of day as the day or the instant that the cell wants."""
     hour = int(parts["h"])
     if parts["half"]:
         hour = hour % 12 + (12 if parts["half"].lower().startswith("p") else 0)
@@ -318,23 +321,18 @@ def _utc(local: datetime, zone: str) -> str:
 
 def judge(cell: Cell, text: str, order: Order | None) -> Verdict:
     """The value of an odd text, or why it has none."""
+    if text.startswith(MARK):
+        return _marked(text).verdict
+    if cell.kind == "boolean":
+        fix = "Understood are true/false, t/f, yes/no, y/n and 1/0; else state `map:`."
+        return Verdict(None, "not_a_boolean", f"`{text}` is neither yes nor no", fix)
+    if cell.kind != "number" and (cell.format or cell.epoch):
+        wanted = f"the format {cell.format}" if cell.format else "a count of time since 1970"
+        return Verdict(
+            None, "format", f"`{text}` does not fit {wanted}", "Correct the value, or the format of the column."
+        )
     try:
-        if text.startswith(MARK):
-            raise _marked(text)
-        if cell.kind == "number":
-            return _number(cell, text)
-        if cell.kind == "boolean":
-            raise _UnreadableError(
-                "not_a_boolean",
-                f"`{text}` is neither yes nor no",
-                "Understood are true/false, t/f, yes/no, y/n and 1/0; else state `map:`.",
-            )
-        if cell.format or cell.epoch:
-            wanted = f"the format {cell.format}" if cell.format else "a count of time since 1970"
-            raise _UnreadableError(
-                "format", f"`{text}` does not fit {wanted}", "Correct the value, or the format of this column."
-            )
-        return _moment(cell, text, order)
+        return _number(cell, text) if cell.kind == "number" else _moment(cell, text, order)
     except _UnreadableError as error:
         return error.verdict
     except (InvalidOperation, OverflowError):

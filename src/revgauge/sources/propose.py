@@ -392,9 +392,9 @@ def _by_values(sample: _Sample, name: str, free: list[str]) -> str | None:
     pattern = re.compile(r"[A-Z]{3}" if name == "currency" else r"[^@\s]+@[^@\s]+\.\w+")
     for column in free:
         values = set(sample.values[column])
-        if values and len(sample.values[column]) > 1 and all(pattern.fullmatch(value) for value in values):
-            if name == "email" or values <= _CURRENCIES:
-                return column
+        fits = len(sample.values[column]) > 1 and all(pattern.fullmatch(value) for value in values)
+        if fits and (name == "email" or values <= _CURRENCIES):
+            return column
     return None
 
 
@@ -486,8 +486,7 @@ def _source_text(
     system: str, parts: list[tuple[_Sample, list[_Match]]], zone: str | None, proposal: Proposal, *, master: bool
 ) -> str:
     lines = [
-        "# Proposed by `revgauge init`. Lines that say `unsure` are guesses: look at them, correct them, remove "
-        "the comment.",
+        "# Proposed by `revgauge init`. Lines that say `unsure` are guesses: check them, then remove the comment.",
         f"source: {system}",
     ]
     if master:

@@ -61,7 +61,7 @@ def rules_for(rows: BlockRows, loaded_at: datetime, *, some_currency: bool) -> l
     """All rules that apply to the fields that the block maps."""
     entity = rows.entity
     mapped = [entity.field(name) for name in rows.fields]
-    rules = [rule for field in mapped for rule in _field_rules(entity, field, rows, loaded_at)]
+    rules = [rule for field in mapped for rule in _field_rules(entity, field, loaded_at)]
     rules += _order_rules(entity, set(rows.fields))
     if "currency" in rows.fields and some_currency:
         rules += [
@@ -89,7 +89,7 @@ def rules_for(rows: BlockRows, loaded_at: datetime, *, some_currency: bool) -> l
     return rules
 
 
-def _field_rules(entity: Entity, field: Field, rows: BlockRows, loaded_at: datetime) -> list[Rule]:
+def _field_rules(entity: Entity, field: Field, loaded_at: datetime) -> list[Rule]:
     name = quoted(field.name)
     rules: list[Rule] = []
     if field.required:

@@ -117,7 +117,7 @@ class _Walk:
             return self._mapping(node, path)
         if isinstance(node, SequenceNode):
             return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
-        return self._scalar(node, path)
+        return self._scalar(node, path, line)
 
     def _mapping(self, node: MappingNode, path: YamlPath) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -141,7 +141,7 @@ class _Walk:
             found[key] = self.value(value_node, (*path, key))
         return found
 
-    def _scalar(self, node: ScalarNode, path: YamlPath) -> str | None:
+    def _scalar(self, node: Any, path: YamlPath, line: int) -> str | None:
         text = str(node.value)
         if node.style is None and text in {"", "~", "null", "Null", "NULL"}:
             return None
@@ -152,6 +152,5 @@ class _Walk:
                 "Put it into an environment variable and write its name here, as in `${BILLING_KEY}`; then "
                 "change the secret."
             )
-            line = node.start_mark.line + 1
             self.notices.append(Problem(self.name, "secret", reason, fix, row=line, column=key, severity="warning"))
         return text

@@ -45,7 +45,7 @@ class TextFile:
 
     def text(self) -> io.TextIOWrapper:
         """The decoded text, line ends kept."""
-        return io.TextIOWrapper(self.open(), encoding=self.encoding, newline="")  # type: ignore[type-var] # gzip's reader is a byte stream too
+        return io.TextIOWrapper(self.open(), encoding=self.encoding, newline="")
 
 
 def _open(path: Path, *, packed: bool) -> IO[bytes]:
@@ -84,7 +84,7 @@ def examine(path: Path, name: str, options: ReadOptions) -> TextFile:
             "the file has no bytes at all",
             "Export it again; the export probably failed or was still running.",
         )
-    encoding, notices = _encoding(path, name, packed, scan, options)
+    encoding, notices = _encoding(path, name, scan, options, packed=packed)
     return TextFile(
         path,
         name,
@@ -129,7 +129,7 @@ class _Scan:
 
 
 def _encoding(
-    path: Path, name: str, packed: bool, scan: _Scan, options: ReadOptions
+    path: Path, name: str, scan: _Scan, options: ReadOptions, *, packed: bool
 ) -> tuple[str, tuple[Problem, ...]]:
     if options.encoding:
         try:
