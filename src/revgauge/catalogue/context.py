@@ -109,15 +109,20 @@ class Context:
         self.settings = settings
         self.calendar = settings.calendar
         self.scope = Scope()
+        self.asked: frozenset[str] | None = None
         self._merged: dict[tuple[str, str], dict[str, str]] = {}
         self._tables: dict[str, ir.Table] = {}
         self._rates: list[Rates] = []
 
-    def within(self, scope: Scope) -> Context:
-        """The same surroundings with another scope."""
+    def within(self, scope: Scope, asked: frozenset[str] | None = None) -> Context:
+        """The same surroundings with another scope, for a table of which these costly columns are asked for."""
         other = object.__new__(Context)
-        other.__dict__ = {**self.__dict__, "scope": scope}
+        other.__dict__ = {**self.__dict__, "scope": scope, "asked": asked}
         return other
+
+    def asks(self, column: str) -> bool:
+        """Whether a costly column of the table that is being made will be read; if not, any value may stand there."""
+        return self.asked is None or column in self.asked
 
     @property
     def now(self) -> date:

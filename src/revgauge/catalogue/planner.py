@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import operator
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -98,6 +99,9 @@ class Planner:
             if not task.answered or key not in self._answers:
                 groups.setdefault(_group(task), []).append(task)
                 task.answered = True
+        for (facts, *_rest), tasks in groups.items():
+            for task in tasks:
+                self.resolver.ask(facts, self._columns(task))
         for (facts, _, kind, *_), tasks in groups.items():
             try:
                 table = self.prepared(facts, _every(tasks))
@@ -109,6 +113,16 @@ class Planner:
                 self._others(table, tasks)
             else:
                 self._totals(table, tasks)
+
+    def _columns(self, task: Task) -> Iterator[str]:
+        """The columns of the facts that a task reads, as far as they are named."""
+        available = self.dimensions(task.leaf.facts)
+        cut = narrowed(task.cut, task.leaf)
+        for name in (*cut.dimensions, *(name for name, _ in cut.only)):
+            if name in available:
+                yield available[name].column
+        told = f"{getattr(task.leaf, 'value', None)!r} {getattr(task.leaf, 'of', None)!r} {task.leaf.where!r}"
+        yield from re.findall(r"\w+", told)
 
     def dimensions(self, facts: Facts) -> Mapping[str, Dimension]:
         """By what the facts can be cut."""

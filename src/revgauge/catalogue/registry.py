@@ -82,6 +82,8 @@ class Derived(Definition):
     """Computed into a table of its own; otherwise it is written into the query that reads it."""
     per_period: bool | Callable[[Mapping[str, Any]], bool] = False
     """It compares the two ends of each period, so that it is made anew for each grain."""
+    costly: tuple[str, ...] = ()
+    """Columns that are worked out only where something asks for them; see `Context.asks`."""
     row_key: tuple[str, ...] = ()
     """Columns that name a row to a person, first in a listing."""
     left_out: str | None = None

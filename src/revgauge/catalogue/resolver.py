@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +40,8 @@ class Resolver:
         self.catalogue = catalogue
         self.context = context
         self._tables: dict[Facts, ir.Table] = {}
+        self._asked: dict[Facts, frozenset[str]] = {}
+        self._made_with: dict[Facts, frozenset[str]] = {}
         self._measures: dict[tuple[Any, ...], Measure] = {}
 
     def missing(self, needs: tuple[str, ...]) -> list[str]:
@@ -120,13 +122,28 @@ class Resolver:
             self.per_period(part, {**params, **definition.fixed, **part.fixed}) for part in parts if part is not None
         )
 
+    def ask(self, facts: Facts, columns: Iterable[str] | None) -> None:
+        """Say which columns of the facts will be read, so that costly ones are made for a reason; None: all."""
+        costly = self._costly(facts.name)
+        wanted = costly if columns is None else costly.intersection(columns)
+        self._asked[facts] = self._asked.get(facts, frozenset()) | wanted
+
+    def _costly(self, name: str) -> frozenset[str]:
+        """The costly columns of a derived table and of those that it reads."""
+        definition = self.catalogue.derived.get(name)
+        if definition is None:
+            return frozenset()
+        return frozenset(definition.costly).union(*(self._costly(part) for part in definition.reads))
+
     def table(self, facts: Facts) -> ir.Table:
         """The table of facts, made when first asked for; NotComputable if what it needs was never loaded."""
-        if facts not in self._tables:
-            self._tables[facts] = self._make(facts)
+        asked = self._asked.get(facts, self._costly(facts.name))
+        if facts not in self._tables or not asked <= self._made_with[facts]:
+            self._tables[facts] = self._make(facts, asked)
+            self._made_with[facts] = asked
         return self._tables[facts]
 
-    def _make(self, facts: Facts) -> ir.Table:
+    def _make(self, facts: Facts, asked: frozenset[str]) -> ir.Table:
         if facts.name in ENTITIES:
             return self._entity(facts.name, optional=False)
         definition = self.catalogue.derived[facts.name]
@@ -136,11 +153,13 @@ class Resolver:
         parts: list[Any] = []
         for name in definition.reads:
             if name == "context":
-                parts.append(self.context.within(facts.scope))
+                parts.append(self.context.within(facts.scope, asked))
             elif name in ENTITIES:
                 parts.append(self._entity(name, optional=name in definition.optional))
             else:
-                parts.append(self.table(self.facts(name, params, facts.scope)))
+                part = self.facts(name, params, facts.scope)
+                self.ask(part, asked)
+                parts.append(self.table(part))
         own = {_argument(definition, name): params[name] for name in definition.own_params}
         table = definition.function(*parts, **own)
         return self.context.warehouse.keep(facts.name, table) if definition.kept else table

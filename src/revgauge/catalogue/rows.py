@@ -109,6 +109,7 @@ class RowFinder:
 
     def _part(self, name: str, leaf: Leaf, period: Period, cut: Cut, answer: Answer) -> Part:
         cut = narrowed(cut, leaf)
+        self.evaluation.resolver.ask(leaf.facts, None)
         try:
             table = self.evaluation.planner.prepared(leaf.facts, cut)
         except NotComputable as problem:

@@ -186,6 +186,7 @@ def _told(leads: ir.Table, context: Context) -> ir.Table:
     dimensions=LEAD_DIMENSIONS,
     row_key=("lead_id", "account_id", "milestone"),
     optional=frozenset({"lead_assignments"}),
+    costly=("owner_id",),
 )
 def lead_events(lead_states: ir.Table, known_leads: ir.Table, lead_assignments: ir.Table, context: Context) -> ir.Table:
     """One row for each milestone that a lead reached, on its day and with the owner of that moment.
@@ -202,10 +203,12 @@ def lead_events(lead_states: ir.Table, known_leads: ir.Table, lead_assignments: 
             for name, column in MILESTONES.items()
         )
     )
+    told = (*carried, "milestone", "at", "day")
+    if not context.asks("owner_id"):
+        return _with_ripening(events.select(*told, owner_id=_.present_owner), context)
     owners = _owners(events, known_leads, lead_assignments)
     events = events.left_join(owners, [events.lead_id == owners.held_lead, events.milestone == owners.held_milestone])
-    events = events.select(*carried, "milestone", "at", "day", owner_id=ibis.coalesce(_.person_id, _.present_owner))
-    return _with_ripening(events, context)
+    return _with_ripening(events.select(*told, owner_id=ibis.coalesce(_.person_id, _.present_owner)), context)
 
 
 def _owners(events: ir.Table, known_leads: ir.Table, lead_assignments: ir.Table) -> ir.Table:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import ibis
 from ibis import _
 
-from revgauge.catalogue.engine import flag, seconds_between, times
+from revgauge.catalogue.engine import as_money, flag, seconds_between, times
 from revgauge.catalogue.facts import Dimension, of_account, of_person, own
 from revgauge.catalogue.registry import derived
 from revgauge.derived.billing import DIMENSIONS as ACCOUNT
@@ -145,6 +145,7 @@ def after_day(rows: ir.Table, history: ir.Table, day: str) -> ir.Table:
     row_key=("opportunity_id", "account_id", "event"),
     optional=frozenset({"stages"}),
     needs=("opportunities.created_at",),
+    costly=("owner_id",),
 )
 def deal_events(deals: ir.Table, opportunity_changes: ir.Table, stages: ir.Table, context: Context) -> ir.Table:
     """One row for each deal when it was `created` and one when it was `closed`, with what is known of it today.
@@ -186,19 +187,22 @@ def deal_events(deals: ir.Table, opportunity_changes: ir.Table, stages: ir.Table
         stated=_.amount,
         ripening=ibis.literal(False),
     )
-    events = at_instant(created.union(closed), spells(opportunity_changes, "owner_id"), "at")
-    events = events.select(
-        *created.columns[:-3], "stated", "ripening", owner_id=ibis.coalesce(_.then_owner_id, _.present_owner)
-    )
-    return _converted(events, context)
+    events = created.union(closed)
+    told = (*created.columns[:-3], "stated", "ripening")
+    if not context.asks("owner_id"):
+        return _converted(events.select(*told, owner_id=_.present_owner), context)
+    events = at_instant(events, spells(opportunity_changes, "owner_id"), "at")
+    return _converted(events.select(*told, owner_id=ibis.coalesce(_.then_owner_id, _.present_owner)), context)
 
 
 def _converted(events: ir.Table, context: Context) -> ir.Table:
     """The rows with their stated amount at the rate of their day."""
     rated = context.with_rate(events, "currency", "day")
-    return rated.mutate(amount=times(_.stated, _.rate), unconverted=flag(_.stated.notnull() & _.rate.isnull())).drop(
-        "rate"
-    )
+    own = _.currency == context.reporting_currency
+    return rated.mutate(
+        amount=ibis.ifelse(own, as_money(_.stated), times(_.stated, _.rate)),
+        unconverted=flag(_.stated.notnull() & _.rate.isnull()),
+    ).drop("rate")
 
 
 def _pitched(deals: ir.Table, opportunity_changes: ir.Table, stages: ir.Table) -> ir.Table:
@@ -209,8 +213,10 @@ def _pitched(deals: ir.Table, opportunity_changes: ir.Table, stages: ir.Table) -
     late = late.filter((_.position >= _.pitch_position) & ~_.kind.isin(["won", "lost"]).fill_null(False))
     late = late.select(late_pipeline=_.pipeline, late_stage=_.stage)
     changes = opportunity_changes.select(pitched_id=_.opportunity_id, seen_stage=_.stage)
-    seen = changes.inner_join(deals, changes.pitched_id == deals.opportunity_id)
-    reached = seen.inner_join(late, [seen.seen_stage == late.late_stage, seen.pipeline == late.late_pipeline])
+    seen = changes.inner_join(late, changes.seen_stage == late.late_stage)
+    seen = seen.select("pitched_id", "late_pipeline").distinct()
+    deal = deals.select("opportunity_id", "pipeline")
+    reached = seen.inner_join(deal, [seen.pitched_id == deal.opportunity_id, seen.late_pipeline == deal["pipeline"]])
     return reached.select("pitched_id").distinct()
 
 
@@ -318,6 +324,7 @@ def _with_period_end(created: ir.Table, context: Context) -> ir.Table:
     row_key=("opportunity_id", "account_id"),
     needs=("opportunities.created_at", "opportunities.closed_at"),
     left_out="deal_events_left_out",
+    costly=("owner_id", "overdue"),
 )
 def open_deal_changes(deals: ir.Table, opportunity_changes: ir.Table, context: Context) -> ir.Table:
     """Changes of the number of open deals, to be added up to a state, and of those past their expected close.
@@ -325,6 +332,8 @@ def open_deal_changes(deals: ir.Table, opportunity_changes: ir.Table, context: C
     A deal that changes hands leaves one owner and comes to the other on the same day; owner and expected date of a day
     are the last ones known at its end.
     """
+    if not context.asks("owner_id") and not context.asks("overdue"):
+        return _opened_and_closed(deals)
     owners = spells(opportunity_changes, "owner_id")
     expected = spells(opportunity_changes, "expected_close_on")
     turns = owners.select("of_opportunity", "since_day").union(expected.select("of_opportunity", "since_day"))
@@ -366,6 +375,16 @@ def open_deal_changes(deals: ir.Table, opportunity_changes: ir.Table, context: C
         states.filter(_.stop.notnull()).select(*told, day=_.stop, open=-one, overdue=none),
         late.select(*told, day=_.late_from.cast("date"), open=none, overdue=one),
         late.filter(_.stop.notnull()).select(*told, day=_.stop, open=none, overdue=-one),
+    )
+
+
+def _opened_and_closed(deals: ir.Table) -> ir.Table:
+    """The same where nobody asks whose the deals are or whether they are late: one change at each end."""
+    opened = deals.filter(_.closed_day.isnull() | (_.closed_day > _.created_day))
+    one, none = ibis.literal(1).cast("int64"), ibis.literal(0).cast("int64")
+    told = ("opportunity_id", "account_id", "type", "channel", "campaign_id", "pipeline", "owner_id", "expected_close_on")
+    return opened.select(*told, day=_.created_day, open=one, overdue=none).union(
+        opened.filter(_.closed_day.notnull()).select(*told, day=_.closed_day, open=-one, overdue=none)
     )
 
 

@@ -324,8 +324,8 @@ def account_days(subscription_changes: ir.Table, context: Context) -> ir.Table:
     netted = _net_changes(subscription_changes, whole)
     mixed = None
     if context.holds(subscription_changes.filter(_.new_currency != context.reporting_currency)):
-        currencies = netted.group_by(*whole).aggregate(currencies=_.currency.nunique())
-        found = currencies.filter(_.currencies > 1)
+        held = subscription_changes.group_by(*whole).aggregate(least=_.new_currency.min(), most=_.new_currency.max())
+        found = held.filter(_.least != _.most)
         mixed = found if context.holds(found) else None
     if mixed is None:
         return _single_currency_days(netted, whole)
