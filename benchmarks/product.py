@@ -17,10 +17,11 @@ import revgauge.metrics
 from benchmarks.compare import SCHEMA
 from benchmarks.generate import FIRST_MONTH, NOW, REPORTING_CURRENCY
 from benchmarks.hand_sql import FAMILIES, TOTAL
-from revgauge.catalogue.build import Built, publish, values_table
+from revgauge.catalogue.build import values_table
 from revgauge.catalogue.context import Context, Settings
 from revgauge.catalogue.engine import Warehouse
 from revgauge.catalogue.evaluation import Evaluation, Request
+from revgauge.catalogue.published import Built, publish
 from revgauge.catalogue.registry import Catalogue, definitions_in
 
 

@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from revgauge.catalogue.build import Built, Published, Scope, build, first_day, publish
+from revgauge.catalogue.build import Scope, build, first_day
 from revgauge.catalogue.context import Context
 from revgauge.catalogue.engine import Step, Warehouse
 from revgauge.catalogue.evaluation import Evaluation, Request, Result, Value
 from revgauge.catalogue.gaps import Finding, GapFinder
+from revgauge.catalogue.published import Built, Published, publish
 from revgauge.catalogue.registry import Catalogue, Metric
 from revgauge.catalogue.rows import Listing, RowFinder
 from revgauge.metrics import builtin_catalogue
@@ -33,8 +34,8 @@ from revgauge.sources.problems import Problem
 VALUES = "values.duckdb"
 """The file of published values in the project's own folder."""
 
-RECENT = 13
-"""How many periods are shown when none is named: a year and the same period before it."""
+RECENT = 14
+"""How many periods are shown when none is named: the one that runs, a year, and the same period before it."""
 
 Progress = Callable[[str], None]
 
@@ -130,6 +131,11 @@ class Workspace:
         with project_lock(self.folder, "revgauge build", began), self.evaluation() as evaluation:
             chosen = self.settings.build
             built = build(evaluation, Scope(chosen.grains, chosen.dimensions, chosen.first_day), progress)
+            built.not_computable |= {
+                finding.metric.name: finding.reason
+                for finding in GapFinder(evaluation).findings()
+                if finding.status == "not computable"
+            }
             name = f"{began:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
             publish(built, self.folder / HOME / VALUES, self._facts(name, began))
             return self._report(name, built, began, evaluation.context.warehouse.journal.steps)
@@ -175,16 +181,14 @@ class Workspace:
         only: Mapping[str, str] | None = None,
         params: Mapping[str, Any] | None = None,
     ) -> Show:
-        """Values of a metric: published ones where they are what is asked for, else computed now."""
+        """Values of a metric, computed now from what was loaded last."""
         definition = self.catalogue.metric(metric)
         with self.evaluation() as evaluation:
             first = first_day(evaluation) if period is None else None
             periods = self.periods(grain, period, first)
             request = Request(definition.name, periods, params or {}, tuple(by), only or {})
             (result,) = evaluation.results([request])
-            return Show(
-                definition, result.params, tuple(result.values()), tuple(by), self.settings.reporting_currency
-            )
+            return Show(definition, result.params, tuple(result.values()), tuple(by), self.settings.reporting_currency)
 
     def results(self, requests: Sequence[Request]) -> list[Result]:
         """Several requests, planned together."""

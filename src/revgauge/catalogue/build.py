@@ -1,52 +1,25 @@
-"""A build: every metric by every grain and dimension, as one table of values that is published as a whole.
-
-Values are written into a new file beside the old one, brought to disk and put in its place with one rename, so that a
-reader sees the old build or the new one and never a mixture, also when the build is killed.
-"""
+"""A build: every metric by every grain and dimension, planned together, as one table of values."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from decimal import ROUND_HALF_EVEN, Decimal, localcontext
-from pathlib import Path
+from datetime import date
+from decimal import ROUND_HALF_EVEN, localcontext
 from typing import Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 
 from revgauge.catalogue.evaluation import Evaluation, Request, Result
 from revgauge.catalogue.measures import Unknown
 from revgauge.catalogue.params import ParamError
+from revgauge.catalogue.published import PLACES, SCHEMA, Built
 from revgauge.catalogue.series import PRECISION, Series
 from revgauge.model.period import Grain
 
-PLACES = Decimal(1).scaleb(-12)
-"""Published values are exact to twelve places."""
-
 MANY_VALUED = frozenset({"account_id", "campaign_id", "owner_id"})
 """Dimensions with as many values as there are rows of something: computed when asked for, not published."""
-
-SCHEMA = pa.schema(
-    [
-        ("metric", pa.string()),
-        ("grain", pa.string()),
-        ("period", pa.string()),
-        ("period_start", pa.date32()),
-        ("period_end", pa.date32()),
-        ("dimension", pa.string()),
-        ("dimension_value", pa.string()),
-        ("value", pa.decimal128(38, 12)),
-        ("reason", pa.string()),
-        ("marks", pa.string()),
-        ("numerator", pa.decimal128(38, 12)),
-        ("denominator", pa.decimal128(38, 12)),
-        ("definition_version", pa.string()),
-    ]
-)
 
 FIRST_DAYS: tuple[tuple[str, str], ...] = (
     ("subscription_periods", "valid_from"),
@@ -70,15 +43,6 @@ class Scope:
     """Dimensions to cut by; empty: all that a metric has, without those of many values."""
     first_day: date | None = None
     metrics: tuple[str, ...] | None = None
-
-
-@dataclass
-class Built:
-    """The values of a build, and what could not be computed at all."""
-
-    values: pa.Table
-    metrics: int
-    not_computable: dict[str, str]
 
 
 def first_day(evaluation: Evaluation) -> date | None:
@@ -187,71 +151,3 @@ def values_table(results: Iterable[Result]) -> pa.Table:
     with localcontext(prec=PRECISION):
         tables = [_table(result) for result in results]
     return pa.concat_tables(tables) if tables else SCHEMA.empty_table()
-
-
-def publish(built: Built, path: Path, facts: Mapping[str, str]) -> None:
-    """Put the values in place of the last published ones, in one step."""
-    beside = path.with_name(f"{path.name}.{os.getpid()}.new")
-    beside.unlink(missing_ok=True)
-    quoted = str(beside).replace("'", "''")
-    connection = duckdb.connect()
-    try:
-        connection.execute(f"ATTACH '{quoted}' AS published (STORAGE_VERSION 'v1.0.0')")
-        connection.register("computed", built.values)
-        connection.execute("CREATE TABLE published.metric_values AS SELECT * FROM computed")
-        connection.execute("CREATE TABLE published.build (name VARCHAR, value VARCHAR)")
-        if facts:
-            connection.executemany("INSERT INTO published.build VALUES (?, ?)", [list(pair) for pair in facts.items()])
-        connection.execute("CREATE TABLE published.not_computable (metric VARCHAR, reason VARCHAR)")
-        if built.not_computable:
-            connection.executemany(
-                "INSERT INTO published.not_computable VALUES (?, ?)",
-                [list(pair) for pair in built.not_computable.items()],
-            )
-        connection.execute("DETACH published")
-    finally:
-        connection.close()
-    with beside.open("rb") as file:
-        os.fsync(file.fileno())
-    beside.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-@dataclass(frozen=True)
-class Published:
-    """The last published build, opened for reading."""
-
-    path: Path
-
-    def facts(self) -> dict[str, str]:
-        """What is known of the build: its id, day, time and the load it read; empty if there is none."""
-        return {} if not self.path.exists() else dict(self._rows("SELECT name, value FROM build"))
-
-    def _rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        connection = duckdb.connect(str(self.path), read_only=True)
-        try:
-            return connection.execute(query, list(values)).fetchall()
-        finally:
-            connection.close()
-
-    def values(self, metric: str, grain: Grain, dimension: str = "") -> list[dict[str, Any]]:
-        """The published values of a metric, in the order of periods and dimension values."""
-        names = SCHEMA.names
-        rows = self._rows(
-            f"SELECT {', '.join(names)} FROM metric_values WHERE metric = ? AND grain = ? AND dimension = ? "  # noqa: S608 - names of our own schema
-            "ORDER BY period_start, dimension_value",
-            (metric, grain, dimension),
-        )
-        return [dict(zip(names, row, strict=True)) for row in rows]
-
-
-def build_id(at: datetime, load: str) -> str:
-    """The name of a build: when it ran and which load it read."""
-    return f"{at:%Y%m%dT%H%M%SZ}-{load[:12] or 'empty'}"
-
-
-__all__ = ["Built", "Published", "Scope", "build", "first_day", "publish", "values_table"]

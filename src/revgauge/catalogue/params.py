@@ -12,7 +12,7 @@ import types
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Literal, Union, get_args, get_origin
 
 REQUIRED: Any = object()
@@ -59,7 +59,7 @@ class Param:
         for kind in _alternatives(self.annotation):
             try:
                 return _convert(value, kind)
-            except (ValueError, TypeError, InvalidOperation, json.JSONDecodeError):
+            except (ValueError, TypeError, ArithmeticError):
                 continue
         hint = ""
         if self.allowed and (near := difflib.get_close_matches(str(value), self.allowed, 1)):
@@ -107,15 +107,18 @@ def _convert(value: Any, kind: Any) -> Any:  # noqa: C901, PLR0911, PLR0912 - on
     if kind is bool:
         if isinstance(value, bool):
             return value
-        return {"true": True, "yes": True, "false": False, "no": False}[str(value).lower()]
+        word = str(value).lower()
+        if word in ("true", "yes", "false", "no"):
+            return word in ("true", "yes")
+        raise ValueError(value)
     if kind is int:
         if isinstance(value, bool) or Decimal(str(value)) != int(Decimal(str(value))):
             raise ValueError(value)
         return int(Decimal(str(value)))
     if kind is date:
         return value if isinstance(value, date) else date.fromisoformat(str(value))
-    if kind is Decimal or kind is float:
-        return Decimal(str(value))
+    if (kind is Decimal or kind is float) and (number := Decimal(str(value))).is_finite():
+        return number
     if kind is str and isinstance(value, str):
         return value
     raise ValueError(value)

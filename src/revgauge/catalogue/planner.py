@@ -259,9 +259,7 @@ class Planner:
                     gaps[row] = gaps[row] + (amounts[row] != 0).astype(int)
         return numbers, gaps
 
-    def _revalued(
-        self, sums: _Sums, column: str, changes: str | None, period: Period
-    ) -> tuple[Numbers, Numbers]:
+    def _revalued(self, sums: _Sums, column: str, changes: str | None, period: Period) -> tuple[Numbers, Numbers]:
         """What changed rates alone did to the balances of the day before, over the period."""
         number = np.full(len(sums.keys), ZERO, dtype=object)
         gaps = np.zeros(len(sums.keys), dtype=object)

@@ -1,0 +1,109 @@
+"""Published values: one file of one build, replaced as a whole.
+
+Values are written into a new file beside the old one, brought to disk and put in its place with one rename, so that a
+reader sees the old build or the new one and never a mixture, also when the build is killed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from revgauge.model.period import Grain
+
+PLACES = Decimal(1).scaleb(-12)
+"""Published values are exact to twelve places."""
+
+SCHEMA = pa.schema(
+    [
+        ("metric", pa.string()),
+        ("grain", pa.string()),
+        ("period", pa.string()),
+        ("period_start", pa.date32()),
+        ("period_end", pa.date32()),
+        ("dimension", pa.string()),
+        ("dimension_value", pa.string()),
+        ("value", pa.decimal128(38, 12)),
+        ("reason", pa.string()),
+        ("marks", pa.string()),
+        ("numerator", pa.decimal128(38, 12)),
+        ("denominator", pa.decimal128(38, 12)),
+        ("definition_version", pa.string()),
+    ]
+)
+
+
+@dataclass
+class Built:
+    """The values of a build, and what could not be computed at all."""
+
+    values: pa.Table
+    metrics: int
+    not_computable: dict[str, str]
+
+
+def publish(built: Built, path: Path, facts: Mapping[str, str]) -> None:
+    """Put the values in place of the last published ones, in one step."""
+    beside = path.with_name(f"{path.name}.{os.getpid()}.new")
+    beside.unlink(missing_ok=True)
+    quoted = str(beside).replace("'", "''")
+    connection = duckdb.connect()
+    try:
+        connection.execute(f"ATTACH '{quoted}' AS published (STORAGE_VERSION 'v1.0.0')")
+        connection.register("computed", built.values)
+        connection.execute("CREATE TABLE published.metric_values AS SELECT * FROM computed")
+        connection.execute("CREATE TABLE published.build (name VARCHAR, value VARCHAR)")
+        if facts:
+            connection.executemany("INSERT INTO published.build VALUES (?, ?)", [list(pair) for pair in facts.items()])
+        connection.execute("CREATE TABLE published.not_computable (metric VARCHAR, reason VARCHAR)")
+        if built.not_computable:
+            connection.executemany(
+                "INSERT INTO published.not_computable VALUES (?, ?)",
+                [list(pair) for pair in built.not_computable.items()],
+            )
+        connection.execute("DETACH published")
+    finally:
+        connection.close()
+    with beside.open("rb") as file:
+        os.fsync(file.fileno())
+    beside.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+@dataclass(frozen=True)
+class Published:
+    """The last published build, opened for reading."""
+
+    path: Path
+
+    def facts(self) -> dict[str, str]:
+        """What is known of the build: its id, day, time and the load it read; empty if there is none."""
+        return {} if not self.path.exists() else dict(self._rows("SELECT name, value FROM build"))
+
+    def _rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        connection = duckdb.connect(str(self.path), read_only=True)
+        try:
+            return connection.execute(query, list(values)).fetchall()
+        finally:
+            connection.close()
+
+    def values(self, metric: str, grain: Grain, dimension: str = "") -> list[dict[str, Any]]:
+        """The published values of a metric, in the order of periods and dimension values."""
+        names = SCHEMA.names
+        rows = self._rows(
+            f"SELECT {', '.join(names)} FROM metric_values WHERE metric = ? AND grain = ? AND dimension = ? "  # noqa: S608 - names of our own schema
+            "ORDER BY period_start, dimension_value",
+            (metric, grain, dimension),
+        )
+        return [dict(zip(names, row, strict=True)) for row in rows]
