@@ -125,7 +125,7 @@ def test_the_rows_of_every_check_add_up_to_its_number(folder: Path) -> None:
         ("rev_groups", "logo_churn_rate", "2025-03"),
         ("ops_leads", "lead_to_opportunity_rate", "2025-03"),
         ("ops_funnel", "conversion_rate", "2025-03"),
-        ("ops_pipeline", "open_pipeline_value", "2025-03"),
+        ("ops_pipeline", "opportunities_created_value", "2025-03"),
         ("ops_handover", "sales_cycle_days", "2025-03"),
     ],
 )
