@@ -58,7 +58,8 @@ once.
 {build}
 ## Beside it
 
-- `sources/*.yml`: where data come from and what the columns mean; as JSON Schema: [sources-yml.json](sources-yml.json).
+- [`sources/*.yml`](mapping.md): where data come from and what the columns mean; as JSON Schema:
+  [sources-yml.json](sources-yml.json).
 - [`metrics.yml`](metrics-yml.md), `metrics/*.py`: the company's own metrics; as JSON Schema:
   [metrics-yml.json](metrics-yml.json).
 - `cases/`: [worked cases](../how-to/worked-cases.md) of the company's own, for `revgauge verify`.
