@@ -71,7 +71,7 @@ def test_student_becomes_the_normal() -> None:
 
 
 def test_the_interval_of_a_mean() -> None:
-    """Of 2, 4, 4, 5, 5 (mean 4, deviation √1.5 = 1.224745): 4 ± 2.776 × 1.224745 / √5 = 4 ± 1.52050."""
+    """Of 2, 4, 4, 5, 5 (mean 4, deviation √1.5 = 1.224745): 4 ± 2.776 * 1.224745 / √5 = 4 ± 1.52050."""
     found = mean_interval(Decimal(4), Decimal("1.224745"), Decimal(5))
     assert found is not None
     assert (f"{found[0]:.4f}", f"{found[1]:.4f}") == ("2.4795", "5.5205")
