@@ -15,6 +15,7 @@ from revgauge.cli import main
 from revgauge.cli.app import app
 from revgauge.cli.headlines import headlines, write_scorecard
 from revgauge.demo import create
+from revgauge.metrics import builtin_catalogue
 from revgauge.workspace import Workspace
 
 RUN = ("README.md", "CONTRIBUTING.md", "docs/how-to/worked-cases.md", "docs/how-to/add-a-metric.md")
@@ -115,6 +116,16 @@ def test_scorecard_of_the_readme(
     (told,) = [step.printed for step in typed("README.md") if step.line == "make demo"]
     assert loaded.ok
     assert printed in shown(told, "")
+
+
+def test_number_of_metrics_is_told_right() -> None:
+    """README and changelog say how many metrics there are, and it is that many."""
+    counted = len(builtin_catalogue().metrics)
+    for page in ("README.md", "CHANGELOG.md"):
+        told = re.findall(
+            r"(\d+) metrics (?:in five families|have version|of recurring)", (ROOT / page).read_text("utf-8")
+        )
+        assert {int(number) for number in told} == {counted}
 
 
 def test_function_on_the_page_is_the_one_in_the_code() -> None:

@@ -153,7 +153,7 @@ RULES: tuple[Rule, ...] = (
         "Corrections",
         "Values are computed from what is known today, so a correction changes the past. Each build publishes its "
         "values with the version of the definition.",
-        ("catalogue.build.publish",),
+        ("catalogue.published.publish",),
     ),
     Rule(
         "R14",
