@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import re
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from revgauge.catalogue.registry import Metric
 from revgauge.metrics import builtin_catalogue
 from revgauge.metrics.bibliography import BIBLIOGRAPHY, SEEDS
 from revgauge.model.entities import ENTITIES
-from revgauge.project.settings import BuildSettings, ProjectSettings
+from revgauge.project.settings import BuildSettings, ProjectSettings, read_settings
 from revgauge.reference.data_model import TYPE_MEANINGS
 from revgauge.reference.parameters import MEANINGS, meaning
 from revgauge.reference.rules import OPERATIONS_RULES, RULES
@@ -159,11 +160,13 @@ def test_examples_are_values_of_the_worked_cases() -> None:
     shown = 0
     for name in CATALOGUE.metrics:
         for case, value, why in re.findall(
-            r"^\| \[(\w+)\]\(\S+\) \| .+? \| (null|-?[\d.]+…?) \| (.*) \|$", section(name), flags=re.MULTILINE
+            r"^\| \[(\w+)\]\(\S+\) \| .+? \| (null|(?:≈ )?-?[\d.]+) \| (.*) \|$", section(name), flags=re.MULTILINE
         ):
             told = [check for check in known[case, name] if check.get("why", "").replace("|", "\\|") == why]
             assert any(
-                check["value"] is None if value == "null" else abs(check["value"] - float(value.rstrip("…"))) < 1e-6
+                check["value"] is None
+                if value == "null"
+                else abs(check["value"] - float(value.removeprefix("≈ "))) < 1e-6
                 for check in told
             ), f"{name}: {case}: {value}"
             shown += 1
@@ -214,3 +217,12 @@ def test_every_setting_is_on_the_page() -> None:
     rows = re.findall(r"^\| `(\w+)` \|", files()["project-file.md"], flags=re.MULTILINE)
     assert rows == settings
     assert sorted(TAKES) == sorted(settings)
+
+
+def test_example_of_the_settings_is_a_project(tmp_path: Path) -> None:
+    """The example on the page of revgauge.yml is one that the program takes, and says what its remark says."""
+    (example,) = re.findall(r"^```yaml\n(.*?)^```$", files()["project-file.md"], flags=re.MULTILINE | re.DOTALL)
+    (tmp_path / "revgauge.yml").write_text(example, encoding="utf-8")
+    settings = read_settings(tmp_path)
+    assert settings.build.grains == ("month", "quarter")
+    assert settings.evaluation(date(2025, 4, 1)).calendar.containing(date(2025, 4, 1), "year").label == "2026"

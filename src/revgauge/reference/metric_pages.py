@@ -6,7 +6,6 @@ import inspect
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
 from revgauge.catalogue.context import Context, Settings
@@ -212,7 +211,14 @@ def _asked(one: Worked) -> str:
 
 
 def _pairs(items: Iterable[tuple[str, Any]]) -> list[str]:
-    return [f"`{name} = {', '.join(map(str, value)) if isinstance(value, list) else value}`" for name, value in items]
+    return [f"`{name} = {_written(value)}`" for name, value in items]
+
+
+def _written(value: Any) -> str:
+    """A parameter as it is typed."""
+    if isinstance(value, list):
+        return ",".join(map(_written, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _value(one: Worked) -> str:
@@ -220,4 +226,4 @@ def _value(one: Worked) -> str:
         return "null"
     rounded = round(one.value, 6)
     plain = f"{rounded.normalize():f}" if rounded else "0"
-    return plain if rounded == one.value else f"{Decimal(plain):f}…"
+    return plain if rounded == one.value else f"≈ {plain}"
