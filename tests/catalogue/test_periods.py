@@ -1,7 +1,7 @@
 """Periods and the calendar: where a period begins, what it is called, and what a name that is none is answered with.
 
-Expected days are read off a calendar by hand; ISO week numbers at the turn of the year are those of ISO 8601, where week
-1 is the one with the first Thursday.
+Expected days are read off a calendar by hand; weeks at the turn of the year are those of ISO 8601, where week 1 is the
+one with the first Thursday.
 """
 
 from __future__ import annotations

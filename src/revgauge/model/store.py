@@ -150,8 +150,8 @@ def _holder(path: Path) -> str:
 
 
 def sweep(project: Path) -> None:
-    """Remove what a killed load left behind. Only the holder of the project's lock may call this."""
-    for leftover in (project / HOME).glob(f"{STORE}.*.new*"):
+    """Remove what a killed load or build left behind. Only the holder of the project's lock may call this."""
+    for leftover in (project / HOME).glob("*.duckdb.*.new*"):
         leftover.unlink(missing_ok=True)
 
 
