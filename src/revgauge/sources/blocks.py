@@ -220,7 +220,6 @@ class BlockRun:
             typed_numbers=self.base.typed_numbers,
             marked=marked,
             decimal=spec.decimal or given.decimal,
-            declared=bool(spec.decimal or given.decimal),
         )
         self.cells[key] = cell
         return cell
@@ -413,7 +412,8 @@ class BlockRun:
         listed = ", ".join(["b._id", "b._file", "b._row", f"{many} AS _many", *parts])
         connection.execute(f"CREATE VIEW {texts} AS SELECT {listed} FROM {self._from}")
         self._fill(texts, cells)
-        if self._settle_decimal_marks(texts, cells):
+        settled = self._settle_decimal_marks(texts, cells)
+        if self._settle_orders(texts, cells) or settled:
             connection.execute(f"DROP TABLE {cells}")
             self._fill(texts, cells)
         self._read_odd(texts, cells)
@@ -487,6 +487,37 @@ class BlockRun:
         self._tell_decimal_commas(texts, [cell for cell in numbers if cell.decimal == ","])
         return any(cell.decimal != "." for cell in numbers)
 
+    def _settle_orders(self, texts: str, cells: str) -> bool:
+        """Decide for every column of days whether day or month comes first; whether one is decided."""
+        moments = [
+            cell
+            for cell in self.cells.values()
+            if cell.kind in {"day", "instant"} and not cell.format and not cell.epoch
+        ]
+        if not moments or not self._any_odd(cells):
+            return False
+        numbers = r"^(\d{1,2})[./-](\d{1,2})[./-]\d{2,4}\b"
+        greatest = ", ".join(
+            f"max(TRY_CAST(regexp_extract(t.{name}, '{numbers}', {part}) AS INTEGER))"
+            for name in (quoted(cell.name) for cell in moments)
+            for part in (1, 2)
+        )
+        found = self.scratch.connection.execute(
+            f"SELECT {greatest} FROM {texts} t JOIN {cells} v USING (_id) WHERE v._odd"
+        ).fetchone() or (None,) * (2 * len(moments))
+        proofs = [oddities.proven_order(found[2 * place], found[2 * place + 1]) for place in range(len(moments))]
+        proven = {proof for proof in proofs if proof is not None}
+        for cell, proof in zip(moments, proofs, strict=True):
+            if declared := oddities.declared_order(cell.date_format):
+                cell.order = declared
+            elif proof in {"DMY", "MDY"}:
+                cell.order = proof
+            elif proof is None and proven == {"DMY"}:  # another column of the same input decides
+                cell.order = "DMY"
+            elif proof is None and proven == {"MDY"}:
+                cell.order = "MDY"
+        return any(cell.order for cell in moments)
+
     def _any_odd(self, cells: str) -> bool:
         row = self.scratch.connection.execute(f"SELECT 1 FROM {cells} WHERE _odd LIMIT 1").fetchone()
         return row is not None
@@ -508,18 +539,11 @@ class BlockRun:
         if not self._any_odd(cells):
             return
         odd = {cell.name: self._odd_texts(cell, texts, cells) for cell in self.cells.values() if cell.kind != "same"}
-        moments = [cell for cell in self.cells.values() if cell.kind in {"day", "instant"}]
-        orders = {cell.name: oddities.date_order(odd[cell.name]) for cell in moments}
-        proven = {order for order in orders.values() if order is not None}
         refused: list[Problem] = []
         for cell in self.cells.values():
             if not odd.get(cell.name):
                 continue
-            order = oddities.declared_order(cell.date_format) or orders.get(cell.name)
-            if order is None and len(proven) == 1:
-                order = next(iter(proven))  # another column of the same input decides
-            wanted = None if order == "both" else order
-            verdicts = [oddities.judge(cell, text, wanted) for text in odd[cell.name]]
+            verdicts = [oddities.judge(cell, text, cell.order) for text in odd[cell.name]]
             refused += self._apply(cell, odd[cell.name], verdicts, texts, cells)
         if refused:
             raise RefusedError(refused)

@@ -23,6 +23,7 @@ SPACES = " \t\r\n\u00a0"
 
 ISO_DAY = r"\d{4}-\d\d-\d\d"
 ISO_TIME = ISO_DAY + r"[T ]\d\d:\d\d(:\d\d([.,]\d{1,9})?)?"
+NUMERIC_DAY = r"\d{1,2}(/\d{1,2}/|\.\d{1,2}\.|-\d{1,2}-)\d{4}"
 ISO_ZONED = ISO_TIME + r" ?(Z|UTC|[+-]\d\d(:?\d\d)?)"
 
 _KIND_OF_TYPE: dict[str, CellKind] = {
@@ -64,8 +65,8 @@ class Cell:
     """Texts may carry a mark, so plain text is looked at too."""
     decimal: Literal[".", ",", "?"] | None = None
     """The decimal mark; `?`: it must be stated; None: not yet known, taken for a point."""
-    declared: bool = False
-    """The decimal mark was stated by the user."""
+    order: Literal["DMY", "MDY"] | None = None
+    """Which of the two comes first in days written with numbers, once that is proven or stated."""
 
     @property
     def whole(self) -> bool:
@@ -136,10 +137,14 @@ def _number(cell: Cell, text: str) -> str:
             f"WHEN regexp_full_match({text}, '[+-]?\\d{{1,3}}(\\.\\d{{3}})+(,\\d+)?') "
             f"THEN TRY_CAST(replace(replace({text}, '.', ''), ',', '.') AS {cell.sql_type}) END"
         )
+    thousands = ""
+    if cell.decimal == ".":
+        grouped = f"regexp_full_match({text}, '[+-]?\\d{{1,3}}(,\\d{{3}})+(\\.\\d+)?')"
+        thousands = f" WHEN {grouped} THEN TRY_CAST(replace({text}, ',', '') AS {cell.sql_type})"
     point = f"regexp_full_match({text}, '{whole}(\\.\\d+)?')"
     if cell.decimal == "?":
         point += f" AND NOT regexp_full_match({text}, '[+-]?[1-9]\\d{{0,2}}\\.\\d{{3}}')"
-    return f"CASE WHEN {point} THEN TRY_CAST({text} AS {cell.sql_type}) END"
+    return f"CASE WHEN {point} THEN TRY_CAST({text} AS {cell.sql_type}){thousands} END"
 
 
 def _day(cell: Cell, text: str) -> str:
@@ -154,9 +159,20 @@ def _day(cell: Cell, text: str) -> str:
     if cell.serial_days:
         serial = f"DATE '1899-12-30' + CAST(floor(CAST({text} AS DECIMAL(18, 8))) AS INTEGER)"
         cases.append(f"WHEN regexp_full_match({text}, '[1-9]\\d{{4}}(\\.\\d{{1,8}})?') THEN {serial}")
+    if cell.order:
+        cases.append(
+            f"WHEN regexp_full_match({text}, '{NUMERIC_DAY}') THEN CAST({_ordered(cell, text, ('',))} AS DATE)"
+        )
     if cell.date_format:
         cases.append(f"ELSE CAST(try_strptime({text}, {literal(cell.date_format)}) AS DATE)")
     return f"CASE {' '.join(cases)} END"
+
+
+def _ordered(cell: Cell, text: str, times: tuple[str, ...]) -> str:
+    """A day written with numbers, in the order of its column, with or without a time of day."""
+    day = "%d/%m/%Y" if cell.order == "DMY" else "%m/%d/%Y"
+    formats = ", ".join(literal(day + time) for time in times)
+    return f"try_strptime(translate({text}, '.-', '//'), [{formats}])"
 
 
 def _instant(cell: Cell, text: str) -> str:
@@ -173,6 +189,12 @@ def _instant(cell: Cell, text: str) -> str:
         cases.append(
             f"WHEN regexp_full_match({text}, '{ISO_TIME}') THEN {_to_utc(f'TRY_CAST({text} AS TIMESTAMP)', zone)}"
         )
+        if cell.order:
+            timed = _to_utc(_ordered(cell, text, (" %H:%M", " %H:%M:%S")), zone)
+            cases.append(f"WHEN regexp_full_match({text}, '{NUMERIC_DAY} \\d{{1,2}}:\\d\\d(:\\d\\d)?') THEN {timed}")
+    if cell.order:
+        midnight = _to_utc(_ordered(cell, text, ("",)), zone)
+        cases.append(f"WHEN regexp_full_match({text}, '{NUMERIC_DAY}') THEN {midnight}")
     return f"CASE {' '.join(cases)} END"
 
 

@@ -127,6 +127,9 @@ class Scratch:
             except RefusedError as error:
                 problems.extend(error.problems)
                 unsafe = unsafe or error.unsafe
+            except OSError as error:
+                reason = f"the file cannot be opened ({error.strerror})"
+                problems.append(Problem(self._display(path), "unreadable", reason, "Check the rights of the file."))
         if problems:
             raise RefusedError(problems, unsafe=unsafe)
         return raw

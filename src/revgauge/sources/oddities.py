@@ -185,17 +185,19 @@ def _fitting(cell: Cell, text: str, value: Decimal) -> str:
 # -------------------------------------------------------------------------------------------------- days and instants
 
 
-def date_order(texts: Iterable[str]) -> Order | Literal["both"] | None:
-    """Day first or month first, if some text proves it; `both` if texts contradict each other."""
-    day_first = month_first = False
-    for text in texts:
-        found = _NUMERIC.match(text)
-        if found:
-            day_first = day_first or int(found["a"]) > 12
-            month_first = month_first or int(found["b"]) > 12
+def proven_order(first: int | None, second: int | None) -> Order | Literal["both"] | None:
+    """Day first or month first, as the greatest first and second numbers prove; `both` if they contradict."""
+    day_first, month_first = (first or 0) > 12, (second or 0) > 12
     if day_first and month_first:
         return "both"
     return "DMY" if day_first else "MDY" if month_first else None
+
+
+def date_order(texts: Iterable[str]) -> Order | Literal["both"] | None:
+    """What the texts of a column prove about the order of day and month."""
+    found = [match for text in texts if (match := _NUMERIC.match(text))]
+    firsts, seconds = [int(match["a"]) for match in found], [int(match["b"]) for match in found]
+    return proven_order(max(firsts, default=None), max(seconds, default=None))
 
 
 def declared_order(date_format: str | None) -> Order | None:
