@@ -424,8 +424,9 @@ def _take(
     """Add a field to a match unless the values of its column speak against it."""
     column = spec.get("column")
     values = sample.values.get(column, [])[:500] if column else []
-    if values and not _fits(wanted, spec, values):
-        match.comments.append(f"{wanted.name}: `{column}` has values that do not fit, such as `{values[0]}`")
+    misfits = _misfits(wanted, spec, values)
+    if len(misfits) * 2 > len(values):  # a few bad cells are for the quarantine; most of them are another column
+        match.comments.append(f"{wanted.name}: `{column}` has values that do not fit, such as `{misfits[0]}`")
         return False
     if column and wanted.allowed:
         known = {*wanted.allowed, *spec.get("map", {})}
@@ -440,16 +441,14 @@ def _take(
     return True
 
 
-def _fits(wanted: EntityField, spec: dict[str, Any], values: list[str]) -> bool:
-    """Whether most values can be that kind of value at all."""
+def _misfits(wanted: EntityField, spec: dict[str, Any], values: list[str]) -> list[str]:
+    """The values that cannot be that kind of value at all."""
     kind = kind_of(wanted)
-    if kind == "text":
-        return True
+    if kind == "text" or "map" in spec:
+        return []
     if kind == "boolean":
-        return (
-            all(value.lower() in {"true", "false", "t", "f", "yes", "no", "y", "n", "0", "1"} for value in values)
-            or "map" in spec
-        )
+        words = {"true", "false", "t", "f", "yes", "no", "y", "n", "0", "1"}
+        return [value for value in values if value.lower() not in words]
     cell = Cell(
         "x",
         "x",
@@ -461,12 +460,14 @@ def _fits(wanted: EntityField, spec: dict[str, Any], values: list[str]) -> bool:
         serial_days=True,
         typed_numbers=True,
     )
-    good = 0
+    order = date_order(values) if kind in {"day", "instant"} else None
+    misfits = []
     for value in values:
-        verdict = judge(cell, value, date_order(values) if kind in {"day", "instant"} else None)  # type: ignore[arg-type] # `both` reads like none here
-        good += verdict.value is not None or verdict.rule in {"decimal_mark", "date_order", "notation"}
-        good += kind == "day" and verdict.value is None and value.isdigit() and len(value) == 5
-    return good * 10 >= len(values) * 7
+        verdict = judge(cell, value, None if order == "both" else order)
+        serial = kind == "day" and value.isdigit() and len(value) == 5
+        if verdict.value is None and not serial and verdict.rule not in {"decimal_mark", "date_order", "notation"}:
+            misfits.append(value)
+    return misfits
 
 
 # ---------------------------------------------------------------------------------------------------------- writing
