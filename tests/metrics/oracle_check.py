@@ -9,13 +9,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from tests.oracle import Tables, evaluate
+from tests.oracle.generate import REPORTING_CURRENCY, Asked, World, now_of, write_tables, zone_of
+
 from revgauge.catalogue.context import Context, Settings
 from revgauge.catalogue.engine import Warehouse
 from revgauge.catalogue.evaluation import Evaluation, Request
 from revgauge.metrics import builtin_catalogue
 from revgauge.sources.canonical import read_case_tables
-from tests.oracle import Tables, evaluate
-from tests.oracle.generate import REPORTING_CURRENCY, Asked, World, now_of, write_tables, zone_of
 
 CATALOGUE = builtin_catalogue()
 

@@ -382,7 +382,16 @@ def _opened_and_closed(deals: ir.Table) -> ir.Table:
     """The same where nobody asks whose the deals are or whether they are late: one change at each end."""
     opened = deals.filter(_.closed_day.isnull() | (_.closed_day > _.created_day))
     one, none = ibis.literal(1).cast("int64"), ibis.literal(0).cast("int64")
-    told = ("opportunity_id", "account_id", "type", "channel", "campaign_id", "pipeline", "owner_id", "expected_close_on")
+    told = (
+        "opportunity_id",
+        "account_id",
+        "type",
+        "channel",
+        "campaign_id",
+        "pipeline",
+        "owner_id",
+        "expected_close_on",
+    )
     return opened.select(*told, day=_.created_day, open=one, overdue=none).union(
         opened.filter(_.closed_day.notnull()).select(*told, day=_.closed_day, open=-one, overdue=none)
     )

@@ -42,9 +42,6 @@ class ProjectSettings(BaseModel):
     as_of: date | None = Field(
         None, description="The last day that counts; without it the day on which a command runs."
     )
-    warehouse: str | None = Field(
-        None, pattern="^duckdb(:.*)?$", description="Where tables stand: an embedded DuckDB file."
-    )
     memory_limit: str | None = Field(
         None, pattern=r"^\d+(\.\d+)? ?[KMG]i?B$", description="Most memory that computing may take, such as 4GB."
     )
