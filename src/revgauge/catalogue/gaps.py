@@ -90,6 +90,9 @@ class GapFinder:
         absent = tuple(gap for gap in gaps if gap.share == 1.0 and (gap.field is not None or gap.rows == 0))
         if absent:
             return Finding(metric, "not computable", absent, missing_words([gap.name for gap in absent]))
+        measure = self._measure(metric)
+        if isinstance(measure, Unknown):
+            return Finding(metric, "not computable", tuple(gaps), measure.reason)
         return Finding(metric, "partial" if gaps else "computable", tuple(gaps))
 
     def _measure(self, metric: Metric) -> Measure | None:
@@ -140,5 +143,7 @@ class GapFinder:
             rows = max((rows for rows, _ in self.warehouse.fields(entity).values()), default=0)
             return Gap(entity, field, rows, rows) if rows else Gap(entity, field, 1, 1)
         rows, filled = self.warehouse.fields(entity)[field]
-        milestone = not ENTITIES[entity].field(field).required
-        return Gap(entity, field, rows, rows - filled) if filled < rows and not milestone else None
+        declared = ENTITIES[entity].field(field)
+        # An empty day or instant says that something has not happened; an empty amount is one that nobody knows.
+        tells = declared.required or declared.type == "money"
+        return Gap(entity, field, rows, rows - filled) if filled < rows and tells else None
