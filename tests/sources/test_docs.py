@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from tests.sources.helpers import load_now
+
 from revgauge.sources.mapping import FieldSpec, FileInput, TableInput
 from revgauge.sources.units import SPECIAL_UNITS, UNITS
-from tests.sources.helpers import load_now
 
 DOCS = Path(__file__).parents[2] / "docs"
 

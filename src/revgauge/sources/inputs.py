@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -127,9 +130,6 @@ class Scratch:
             except RefusedError as error:
                 problems.extend(error.problems)
                 unsafe = unsafe or error.unsafe
-            except OSError as error:
-                reason = f"the file cannot be opened ({error.strerror})"
-                problems.append(Problem(self._display(path), "unreadable", reason, "Check the rights of the file."))
         if problems:
             raise RefusedError(problems, unsafe=unsafe)
         return raw
@@ -282,20 +282,41 @@ class Scratch:
 
 
 def read_one(path: Path, name: str, options: ReadOptions) -> RawTable:
-    """Open one file with the reader for its kind; a packed file is told by the name inside."""
+    """Open one file with the reader for its kind; a packed file is told by the name inside.
+
+    Raises RefusedError, also while the batches are consumed.
+    """
     suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
-    if suffix in _BOOKS:
-        return read_workbook(path, name, options)
-    if suffix in _JSON:
-        return read_json(path, name, options)
-    if suffix in SUFFIXES:
-        return read_delimited(path, name, options)
-    raise refuse(
-        name,
-        "unknown_kind",
-        f"files ending in `{suffix}` cannot be read",
-        f"Known are {', '.join(sorted(SUFFIXES))}, also with .gz.",
-    )
+    readers = {**dict.fromkeys(_BOOKS, read_workbook), **dict.fromkeys(_JSON, read_json)}
+    if suffix not in SUFFIXES:
+        known = ", ".join(sorted(SUFFIXES))
+        raise refuse(
+            name, "unknown_kind", f"files ending in `{suffix}` cannot be read", f"Known are {known}, also with .gz."
+        )
+    with _told_as_refusal(name):
+        table = readers.get(suffix, read_delimited)(path, name, options)
+    table.batches = _guarded(table.batches, name)
+    return table
+
+
+def _guarded(batches: Iterator[pa.RecordBatch], name: str) -> Iterator[pa.RecordBatch]:
+    with _told_as_refusal(name):
+        yield from batches
+
+
+@contextmanager
+def _told_as_refusal(name: str) -> Iterator[None]:
+    """What stands against the bytes of a file, in words."""
+    fix = "Check that it is the file that was meant; give `encoding:` for this input, or export it again."
+    try:
+        yield
+    except UnicodeError as error:
+        raise refuse(name, "unreadable", f"its bytes are not text as they seemed to be ({error})", fix) from error
+    except (csv.Error, RecursionError) as error:
+        raise refuse(name, "unreadable", f"it cannot be cut into rows ({error})", fix) from error
+    except OSError as error:
+        reason = f"the file cannot be read ({error.strerror or error})"
+        raise refuse(name, "unreadable", reason, "Check the file and its rights.") from error
 
 
 def matching(project: Path, patterns: list[str], name: str) -> list[Path]:
