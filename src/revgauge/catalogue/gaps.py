@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -70,6 +71,14 @@ def _unknown(measure: Measure) -> Iterator[str]:
         yield from _unknown(part)
 
 
+def _named(reason: str) -> Iterator[str]:
+    """The entities and fields that a reason names."""
+    for word in re.findall(r"\w+(?:\.\w+)?", reason):
+        entity, _dot, field = word.partition(".")
+        if entity in ENTITIES and (not field or field in ENTITIES[entity].field_names):
+            yield word
+
+
 class GapFinder:
     """Looks for gaps in what an evaluation can read."""
 
@@ -89,10 +98,11 @@ class GapFinder:
         gaps = [gap for gap in dict.fromkeys(found) if gap is not None]
         absent = tuple(gap for gap in gaps if gap.share == 1.0 and (gap.field is not None or gap.rows == 0))
         if absent:
-            return Finding(metric, "not computable", absent, missing_words([gap.name for gap in absent]))
+            return Finding(metric, "not computable", absent, missing_words(sorted(gap.name for gap in absent)))
         measure = self._measure(metric)
         if isinstance(measure, Unknown):
-            return Finding(metric, "not computable", tuple(gaps), measure.reason)
+            told = (self._gap(need) for need in dict.fromkeys(_named(measure.reason)))
+            return Finding(metric, "not computable", tuple(gap for gap in told if gap is not None), measure.reason)
         return Finding(metric, "partial" if gaps else "computable", tuple(gaps))
 
     def _measure(self, metric: Metric) -> Measure | None:
