@@ -38,7 +38,7 @@ TEXT = st.lists(AWKWARD | st.text(max_size=4), max_size=30).map("".join)
 HEADERS = st.sampled_from(
     ["account_id,name,employee_count,created_at\n", "", "account_id;name\n", '"account_id","created_at"\n']
 )
-QUIET = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUIET = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def survives(name: str, content: bytes, mapping: str | None = None) -> None:
