@@ -55,7 +55,9 @@ def workspace(folder: Path, as_of: date) -> Workspace:
 
 def published(folder: Path) -> tuple[dict[str, str], Rows]:
     """What a reader sees: the facts of the build and all of its values, over one connection."""
-    with duckdb.connect(str(folder / HOME / VALUES), read_only=True) as connection:
+    with duckdb.connect() as connection:
+        connection.execute(f"ATTACH '{folder / HOME / VALUES}' AS published (READ_ONLY)")
+        connection.execute("USE published")
         facts = dict(connection.execute("SELECT name, value FROM build").fetchall())
         return facts, connection.execute("SELECT * FROM metric_values ORDER BY ALL").fetchall()
 

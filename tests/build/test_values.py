@@ -6,11 +6,13 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
+import duckdb
 import pytest
 from tests.build.company import EARLY, LATE, Rows, company, published, workspace
 
 from revgauge.catalogue.published import PLACES
-from revgauge.workspace import Workspace
+from revgauge.model.store import HOME
+from revgauge.workspace import VALUES, Workspace
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +83,17 @@ def test_what_cannot_be_computed_is_published_with_its_reason(built: Workspace) 
     assert rows
     assert {row["value"] for row in rows} == {None}
     assert all("opportunities was never loaded" in row["reason"] for row in rows)
+
+
+def test_a_reader_that_is_not_done_does_not_hold_back_the_next(tmp_path: Path) -> None:
+    """While a reader of an older build is still at work, the next reader in the same process sees the new one."""
+    folder = company(tmp_path)
+    first = workspace(folder, LATE).build()
+    with duckdb.connect(str(folder / HOME / VALUES), read_only=True) as still_reading:
+        second = workspace(folder, LATE).build()
+        old = still_reading.execute("SELECT value FROM build WHERE name = 'build_id'").fetchall()
+        new = workspace(folder, LATE).published.facts()["build_id"]
+    assert (old, new) == ([(first.build_id,)], second.build_id)
 
 
 def test_a_build_reads_what_was_loaded_and_not_what_is_published(tmp_path: Path) -> None:

@@ -154,10 +154,6 @@ class Warehouse:
         self.journal.steps.append(Step(name, "table", self._sources(expression), time.perf_counter() - began, rows))
         return table
 
-    def drop(self, table: ir.Table) -> None:
-        """Give the room of a kept table back."""
-        self.backend.drop_table(table.get_name(), force=True)
-
     def fetch(self, expression: ir.Table, name: str = "query") -> pa.Table:
         """Compute the expression and bring its rows here."""
         began = time.perf_counter()

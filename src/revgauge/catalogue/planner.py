@@ -168,6 +168,9 @@ class Planner:
         by_currency = next((_total(task.leaf).currency for task in tasks if _total(task.leaf).currency), None)
         if isinstance(tasks[0].leaf, Revaluation):
             table = table.filter(table[str(by_currency)] != self.context.reporting_currency)
+        # Edges end with `now`: rows behind it, which a project's own table may hold, would fall into the last bucket.
+        at = table[tasks[0].leaf.at]
+        table = table.filter(at <= day_literal(max(days.last for found in spans.values() for days in found)))
         table = table.mutate(bucket=_bucket(table[tasks[0].leaf.at], ordered))
         always = ["bucket"]
         if by_currency:

@@ -92,8 +92,13 @@ class Published:
         return {} if not self.path.exists() else dict(self._rows("SELECT name, value FROM build"))
 
     def _rows(self, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        connection = duckdb.connect(str(self.path), read_only=True)
+        # Attached, not connected to: connections to one path share what the first of them opened, and as long as any of
+        # them is in use the next ones would still see a build that was replaced meanwhile.
+        connection = duckdb.connect()
         try:
+            quoted = str(self.path).replace("'", "''")
+            connection.execute(f"ATTACH '{quoted}' AS published (READ_ONLY)")
+            connection.execute("USE published")
             return connection.execute(query, list(values)).fetchall()
         finally:
             connection.close()

@@ -1,0 +1,258 @@
+"""The engine's helpers: what goes wrong quietly in a database, and does not here.
+
+Expected instants follow from the published changes of clocks: New York goes to summer time on the second Sunday of
+March at 07:00 UTC and back on the first of November at 06:00 UTC; the Chatham Islands stand 12:45 ahead of UTC, 13:45
+in summer, and go back on the first Sunday of April at 14:00 UTC of Saturday.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal, localcontext
+from pathlib import Path
+from typing import Any
+
+import ibis
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from revgauge.catalogue.engine import (
+    Warehouse,
+    as_money,
+    day_literal,
+    days_between,
+    flag,
+    instant_of,
+    local_day,
+    seconds_between,
+    times,
+    to_decimal,
+    wall_clock,
+)
+
+
+@pytest.fixture(scope="module")
+def warehouse() -> Warehouse:
+    """An empty database."""
+    return Warehouse.in_memory()
+
+
+def computed(warehouse: Warehouse, expression: Any) -> Any:
+    """What the database makes of an expression without a table."""
+    return warehouse.backend.to_pyarrow(expression).as_py()
+
+
+def product(warehouse: Warehouse, money: Decimal | None, rate: Decimal | None) -> Decimal | None:
+    """An amount times a rate, each in a column as a store has them."""
+    columns = {"money": "decimal(18, 6)", "rate": "decimal(18, 8)"}
+    table = warehouse.literal_table(columns, [(money, rate)])
+    ((found,),) = warehouse.pairs(table.select(found=times(ibis._.money, ibis._.rate)))
+    return found  # type: ignore[no-any-return] # a column of decimals
+
+
+@pytest.mark.parametrize(
+    ("text", "rate", "expected"),
+    [
+        ("0.000001", "0.00000001", "0.00000000000001"),
+        ("100.10", "1.1", "110.11"),
+        ("999999999999.999999", "9999.12345678", "9999123456779999.99000087654322"),
+        ("-12.345678", "0.5", "-6.172839"),
+        ("0.1", "0.1", "0.01"),
+    ],
+)
+def test_a_converted_amount_keeps_every_place(warehouse: Warehouse, text: str, rate: str, expected: str) -> None:
+    """An amount of six places times a rate of eight has fourteen places, none rounded, and does not overflow."""
+    assert product(warehouse, Decimal(text), Decimal(rate)) == Decimal(expected)
+
+
+@settings(max_examples=20)
+@given(
+    micros=st.integers(-(10**18) + 1, 10**18 - 1),
+    rate=st.integers(0, 10**12),
+)
+def test_conversion_is_exact_for_any_amount(micros: int, rate: int) -> None:
+    """The product of any amount and rate equals the exact product."""
+    money, worth = Decimal(micros).scaleb(-6), Decimal(rate).scaleb(-8)
+    with localcontext(prec=50):
+        assert product(SHARED, money, worth) == money * worth
+
+
+SHARED = Warehouse.in_memory()
+
+
+def test_an_amount_that_is_not_known_stays_so(warehouse: Warehouse) -> None:
+    """A missing amount or rate gives no product, not zero."""
+    assert product(warehouse, None, Decimal(1)) is None
+    assert product(warehouse, Decimal(1), None) is None
+    assert product(warehouse, Decimal("1.5"), Decimal(0)) == 0
+    assert computed(warehouse, as_money(ibis.literal(Decimal("1.5")))) == Decimal("1.5")
+
+
+def instant(text: str) -> Any:
+    """A UTC instant as it stands in a column."""
+    return ibis.literal(text).cast("timestamp")
+
+
+@pytest.mark.parametrize(
+    ("zone", "moment", "expected"),
+    [
+        ("UTC", "2025-03-31 23:59:59", date(2025, 3, 31)),
+        ("America/New_York", "2025-03-09 04:59:59", date(2025, 3, 8)),
+        ("America/New_York", "2025-03-09 05:00:00", date(2025, 3, 9)),
+        ("America/New_York", "2025-03-10 03:59:59", date(2025, 3, 9)),
+        ("America/New_York", "2025-03-10 04:00:00", date(2025, 3, 10)),
+        ("America/New_York", "2025-11-02 03:59:59", date(2025, 11, 1)),
+        ("America/New_York", "2025-11-02 04:00:00", date(2025, 11, 2)),
+        ("America/New_York", "2025-11-03 04:59:59", date(2025, 11, 2)),
+        ("America/New_York", "2025-11-03 05:00:00", date(2025, 11, 3)),
+        ("Pacific/Chatham", "2025-04-05 10:14:59", date(2025, 4, 5)),
+        ("Pacific/Chatham", "2025-04-05 10:15:00", date(2025, 4, 6)),
+        ("Pacific/Chatham", "2025-04-06 11:14:59", date(2025, 4, 6)),
+        ("Pacific/Chatham", "2025-04-06 11:15:00", date(2025, 4, 7)),
+        ("Pacific/Chatham", "2024-12-31 10:15:00", date(2025, 1, 1)),
+        ("Asia/Kolkata", "2025-03-31 18:30:00", date(2025, 4, 1)),
+    ],
+)
+def test_the_day_of_an_instant(warehouse: Warehouse, zone: str, moment: str, expected: date) -> None:
+    """An instant falls on the day of the reporting zone, to the second, before and after clocks change."""
+    assert computed(warehouse, local_day(instant(moment), zone)) == expected
+
+
+def test_the_machine_and_the_session_have_no_say(warehouse: Warehouse) -> None:
+    """The day of an instant is the same whatever time zone the database session is set to."""
+    found = []
+    for zone in ("Pacific/Kiritimati", "America/Los_Angeles", "UTC"):
+        warehouse.connection.execute(f"SET TimeZone = '{zone}'")
+        found.append(computed(warehouse, local_day(instant("2025-03-31 23:30:00"), "Europe/Berlin")))
+    assert found == [date(2025, 4, 1)] * 3
+
+
+@pytest.mark.parametrize(
+    ("zone", "moment", "wall"),
+    [
+        ("America/New_York", "2025-03-09 06:59:59", "2025-03-09 01:59:59"),
+        ("America/New_York", "2025-03-09 07:00:00", "2025-03-09 03:00:00"),
+        ("Pacific/Chatham", "2025-04-05 13:59:59", "2025-04-06 03:44:59"),
+        ("Pacific/Chatham", "2025-04-05 14:00:00", "2025-04-06 02:45:00"),
+        ("UTC", "2025-04-05 14:00:00", "2025-04-05 14:00:00"),
+    ],
+)
+def test_the_wall_clock_of_an_instant(warehouse: Warehouse, zone: str, moment: str, wall: str) -> None:
+    """The clock on the wall jumps ahead by an hour, or is turned back, at the instant at which it should."""
+    assert str(computed(warehouse, wall_clock(instant(moment), zone))) == wall
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Pacific/Chatham", "Asia/Kolkata"])
+def test_a_wall_clock_leads_back_to_its_instant(warehouse: Warehouse, zone: str) -> None:
+    """Away from the hour that a clock shows twice, instant and wall clock are two ways to say the same."""
+    moment = instant("2025-07-15 13:37:00")
+    assert str(computed(warehouse, instant_of(wall_clock(moment, zone), zone))) == "2025-07-15 13:37:00"
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "seconds"),
+    [
+        ("2025-03-01 00:00:00", "2025-03-01 00:00:00", 0),
+        ("2025-03-01 23:59:59", "2025-03-02 00:00:00", 1),
+        ("2025-03-02 00:00:00", "2025-03-01 23:59:59", -1),
+        ("2024-02-28 12:00:00", "2024-03-01 12:00:00", 2 * 86400),
+        ("1999-12-31 00:00:00", "2025-12-31 00:00:00", 9497 * 86400),
+    ],
+)
+def test_elapsed_time_is_elapsed(warehouse: Warehouse, start: str, end: str, seconds: int) -> None:
+    """From one instant to another whole seconds pass, not days whose ends lie between (26 years are 9497 days)."""
+    assert computed(warehouse, seconds_between(instant(start), instant(end))) == seconds
+    assert computed(warehouse, days_between(instant(start), instant(end))) == seconds / 86400
+
+
+def test_elapsed_time_from_a_column_to_a_literal(warehouse: Warehouse) -> None:
+    """The end may be one instant for all rows while the start is a column that is not resolved yet."""
+    table = warehouse.literal_table({"text": "string"}, [("2025-02-28 00:00:00",)])
+    started = table.select(at=table.text.cast("timestamp"))
+    elapsed = started.select(seconds=seconds_between(ibis._.at, instant("2025-03-01 00:00:00")))
+    assert warehouse.pairs(elapsed) == [(86400,)]
+
+
+def test_what_is_not_known_is_not_flagged(warehouse: Warehouse) -> None:
+    """A condition that holds is 1; one that does not, or that cannot be told, is 0 and never empty."""
+    table = warehouse.literal_table({"paid": "boolean"}, [(True,), (False,), (None,)])
+    found = warehouse.pairs(table.select("paid", marked=flag(ibis._.paid)))
+    assert dict(found) == {True: 1, False: 0, None: 0}
+
+
+def test_a_day_is_a_day(warehouse: Warehouse) -> None:
+    """A literal day compares as a day and not as text."""
+    assert computed(warehouse, day_literal(date(2025, 3, 9))) == date(2025, 3, 9)
+    assert computed(warehouse, day_literal(date(2025, 3, 10)) > day_literal(date(2025, 3, 9))) is True
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(0.1, Decimal("0.1")), (3, Decimal(3)), (Decimal("1.10"), Decimal("1.10")), (1e-7, Decimal("1e-7"))],
+)
+def test_numbers_of_the_database_become_decimals(value: Any, expected: Decimal) -> None:
+    """A binary number becomes the shortest decimal that it stands for, not all of its binary digits."""
+    assert to_decimal(value) == expected
+
+
+def test_given_rows_keep_their_types_and_gaps(warehouse: Warehouse) -> None:
+    """A small table of values keeps decimals exact and empty cells empty, and may have no rows at all."""
+    columns = {"name": "string", "rate": "decimal(18, 8)", "day": "date"}
+    rows = [("EUR", Decimal("1.10000001"), date(2025, 1, 1)), (None, None, None)]
+    assert warehouse.pairs(warehouse.literal_table(columns, rows).order_by("name")) == rows
+    assert warehouse.pairs(warehouse.literal_table(columns, [])) == []
+
+
+def test_several_groupings_in_one_pass(warehouse: Warehouse) -> None:
+    """One pass gives the sums of each set of columns; a row is told from another by which columns are filled."""
+    rows = [("a", "x", 1), ("a", "y", 2), ("b", "y", 4)]
+    table = warehouse.literal_table({"one": "string", "two": "string", "n": "int64"}, rows)
+    table = table.mutate(bucket=ibis.literal(0))
+    steps = len(warehouse.journal.steps)
+    sets: list[tuple[str, ...]] = [(), ("one",), ("two",), ("one", "two")]
+    found = warehouse.grouped(table, ["bucket"], sets, {"total": ibis._.n.sum()})
+    told = {(row["one"], row["two"]): row["total"] for row in found.to_pylist()}
+    assert told == {
+        (None, None): 7,
+        ("a", None): 3,
+        ("b", None): 4,
+        (None, "x"): 1,
+        (None, "y"): 6,
+        ("a", "x"): 1,
+        ("a", "y"): 2,
+        ("b", "y"): 4,
+    }
+    assert len(warehouse.journal.steps) == steps + 1
+
+
+def test_the_journal_counts_how_often_a_table_is_read(warehouse: Warehouse) -> None:
+    """Each query notes what it read, so that a build can say how often each table was scanned."""
+    table = warehouse.literal_table({"n": "int64"}, [(1,)])
+    name = table.op().name
+    before = warehouse.journal.scans().get(name, 0)
+    warehouse.fetch(table)
+    kept = warehouse.keep("kept", table)
+    assert warehouse.pairs(kept) == [(1,)]
+    assert warehouse.journal.scans()[name] == before + 2
+    assert [(step.kind, step.rows) for step in warehouse.journal.steps[-3:]] == [
+        ("query", 1),
+        ("table", 1),
+        ("query", 1),
+    ]
+
+
+def test_a_store_that_is_not_there(tmp_path: Path) -> None:
+    """Before anything was loaded there is nothing to open."""
+    with pytest.raises(FileNotFoundError):
+        Warehouse.open(tmp_path / "entities.duckdb")
+
+
+def test_an_entity_that_was_never_loaded_has_the_shape_of_one(warehouse: Warehouse) -> None:
+    """An optional entity stands in as an empty table with all of its columns."""
+    assert not warehouse.loaded("accounts")
+    assert warehouse.fields("accounts") == {}
+    empty = warehouse.empty("accounts")
+    assert {"account_id", "segment", "duplicate_of"} <= set(empty.columns)
+    assert warehouse.pairs(empty) == []
+    assert warehouse.empty("accounts") is empty

@@ -1,0 +1,106 @@
+"""Series: arithmetic over whole grids, exact, with each null passing on its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+import numpy as np
+import pytest
+
+from revgauge.catalogue.series import Reasons, Series, apply, combine
+
+EMPTY = 9
+
+
+def series(*rows: Sequence[str | None], code: int = 1) -> Series:
+    """A grid of numbers written as text; None is null with the code."""
+    numbers = [[Decimal(0) if cell is None else Decimal(cell) for cell in row] for row in rows]
+    codes = [[0 if cell is not None else code for cell in row] for row in rows]
+    return Series(np.array(numbers, dtype=object), np.array(codes, dtype=np.int32))
+
+
+def told(found: Series) -> list[list[str | int]]:
+    """Each cell as its number, or the code of its reason."""
+    return [
+        [int(code) if code else str(number) for number, code in zip(numbers, codes, strict=True)]
+        for numbers, codes in zip(found.numbers, found.codes, strict=True)
+    ]
+
+
+def test_money_is_added_exactly() -> None:
+    """A thousand times 0.1 is 100 and not 99.9999999999986, and a sum of 38 digits keeps them all."""
+    grid = series(["0"])
+    for _ in range(1000):
+        grid = combine("+", grid, series(["0.1"]), EMPTY)
+    assert told(grid) == [["100.0"]]
+    wide = combine("+", series(["123456789012345678901234.12345678901234"]), series(["0.00000000000001"]), EMPTY)
+    assert told(wide) == [["123456789012345678901234.12345678901235"]]
+
+
+@pytest.mark.parametrize(("sign", "expected"), [("+", "8"), ("-", "4"), ("*", "12"), ("/", "3")])
+def test_each_operation(sign: str, expected: str) -> None:
+    """Six and two, cell by cell."""
+    assert told(combine(sign, series(["6"]), series(["2"]), EMPTY)) == [[expected]]
+
+
+def test_nothing_is_divided_by_zero_or_below() -> None:
+    """A divisor of zero, or a negative one, gives null with its own reason, beside cells that have a value."""
+    found = combine("/", series(["6", "6", "6"]), series(["2", "0", "-2"]), EMPTY)
+    assert told(found) == [["3", EMPTY, EMPTY]]
+
+
+def test_a_null_passes_on_its_reason() -> None:
+    """The first reason stands: that of the left side, else of the right, and only then that nothing can be divided."""
+    left, right = series([None, "6", None, "6"], code=1), series(["2", None, None, "0"], code=2)
+    assert told(combine("/", left, right, EMPTY)) == [[1, 2, 1, EMPTY]]
+    assert told(combine("+", left, right, EMPTY)) == [[1, 2, 1, "6"]]
+
+
+def test_a_null_is_no_zero() -> None:
+    """The zero that stands in the grid of a null never takes part."""
+    found = combine("+", combine("*", series([None]), series(["5"]), EMPTY), series(["7"]), EMPTY)
+    assert told(found) == [[1]]
+
+
+def test_a_function_of_cells() -> None:
+    """A function sees the numbers of one cell; None from it is null with its own reason, and nulls never reach it."""
+    seen: list[tuple[Decimal, Decimal]] = []
+
+    def larger(one: Decimal, other: Decimal) -> Decimal | None:
+        seen.append((one, other))
+        return max(one, other) if one != other else None
+
+    found = apply(larger, [series(["1", "2", None, "3"]), series(["4", "2", "1", None], code=2)], EMPTY)
+    assert told(found) == [["4", EMPTY, 1, 2]]
+    assert seen == [(Decimal(1), Decimal(4)), (Decimal(2), Decimal(2))]
+
+
+def test_marks_are_kept() -> None:
+    """A mark of either side is a mark of the result."""
+    left, right = series(["1"]), series(["2"])
+    left.marks["few"] = np.array([[True]])
+    right.marks["ripening"] = np.array([[False]])
+    assert set(combine("+", left, right, EMPTY).marks) == {"few", "ripening"}
+
+
+def test_a_reason_given_later_does_not_cover_an_earlier_one() -> None:
+    """A condition makes null what stands, and leaves the reason of what is null already."""
+    grid = series(["1", None, "3"]).with_reason(np.array([[True, True, False]]), EMPTY)
+    assert told(grid) == [[EMPTY, 1, "3"]]
+
+
+def test_a_reason_has_one_code() -> None:
+    """The same text has the same code, another another, and no reason is code 0."""
+    reasons = Reasons()
+    first, second = reasons.code("no rate"), reasons.code("no rows")
+    assert first != second
+    assert reasons.code("no rate") == first
+    assert reasons.code("") == 0
+    assert [reasons.text(code) for code in (0, first, second)] == ["", "no rate", "no rows"]
+
+
+def test_grids_of_one_number_and_of_null() -> None:
+    """A grid may be filled with one number, or with null for one reason."""
+    assert told(Series.full((1, 2), Decimal(5))) == [["5", "5"]]
+    assert told(Series.null((2, 1), 4)) == [[4], [4]]
