@@ -313,6 +313,15 @@ def test_a_period_that_has_not_begun_is_null_and_one_that_runs_is_to_date() -> N
     assert (april.value, april.reason) == (None, "the period has not begun on 2025-03-15")
 
 
+def test_periods_of_which_none_has_begun(evaluation: Evaluation) -> None:
+    """Asked about the future alone, every metric is null in each period, in all and by account."""
+    wanted = tuple(evaluation.context.calendar.parse(f"2025-0{month}") for month in (4, 5))
+    for by in ((), ("account_id",)):
+        results = evaluation.results([Request(name, wanted, by=by) for name in names((*SUMS, *OTHERS))])
+        assert {value.value for result in results for value in result.values()} <= {None}
+        assert all("has not begun" in value.reason for result in results for value in result.values())
+
+
 def test_nothing_to_divide_by_has_the_words_of_the_metric(evaluation: Evaluation) -> None:
     """A quotient over nothing is null with the reason that its definition gives; a loaded sum over nothing is zero."""
     wanted = (evaluation.context.calendar.parse("2024-06"),)

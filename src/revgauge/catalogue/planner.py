@@ -170,7 +170,8 @@ class Planner:
             table = table.filter(table[str(by_currency)] != self.context.reporting_currency)
         # Edges end with `now`: rows behind it, which a project's own table may hold, would fall into the last bucket.
         at = table[tasks[0].leaf.at]
-        table = table.filter(at <= day_literal(max(days.last for found in spans.values() for days in found)))
+        last = max((days.last for found in spans.values() for days in found), default=self.context.now)
+        table = table.filter(at <= day_literal(last))
         table = table.mutate(bucket=_bucket(table[tasks[0].leaf.at], ordered))
         always = ["bucket"]
         if by_currency:
