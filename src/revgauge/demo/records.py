@@ -95,7 +95,6 @@ class Records:
 
     def _meet(self, cadence: str, scope: str, day: date, chair: str, odds: float) -> None:
         chance = self._chance
-        scheduled_on = datetime.combine(day, time(15))
         late = chance.whole(3, 6) if chance.happens(0.07) else chance.pick((0, 0, 0, 0, 1))
         held_at = datetime.combine(weekday_from(day + timedelta(days=late)), time(15, 5))
         self._world.add(
@@ -103,7 +102,7 @@ class Records:
             review_id=f"RV-{cadence}-{day.isoformat()}",
             cadence=cadence,
             scope=scope,
-            scheduled_on=scheduled_on,
+            scheduled_on=day,
             held_at=held_at if past(held_at) and chance.happens(odds) else None,
             chair_id=self._id(chair),
             notes="Scorecard, causes, decisions." if cadence == "quarterly" else None,
@@ -112,10 +111,11 @@ class Records:
     def _decide(self) -> None:
         chance, world = self._chance, self._world
         reviews = [row for row in world.tables["reviews"] if row["cadence"] == "quarterly"]
-        quarterly = {row["scheduled_on"].date().replace(day=1).isoformat(): row for row in reviews}
+        quarterly = {row["scheduled_on"].replace(day=1).isoformat(): row for row in reviews}
         for line in table("decisions"):
             review = quarterly[line["quarter"]]
-            decided_at = (review["held_at"] or review["scheduled_on"]) + timedelta(minutes=chance.whole(10, 80))
+            met_at = review["held_at"] or datetime.combine(review["scheduled_on"], time(15))
+            decided_at = met_at + timedelta(minutes=chance.whole(10, 80))
             decision = world.add(
                 "decisions",
                 decision_id=world.key("D", 3),

@@ -124,7 +124,7 @@ _ENTITIES: tuple[Entity, ...] = (
         (
             text("pipeline", "The pipeline; empty is `default`."),
             text("stage", "Name of the stage.", required=True),
-            integer("position", "Its place in the pipeline, from 1.", 0, required=True),
+            integer("position", "Its place in the pipeline, from 1.", 1, required=True),
             choice("kind", "Whether deals in it are open, won or lost.", "open", "won", "lost", required=True),
             number("probability", "Chance of winning from here, 0 to 1.", "0", "1"),
             number("expected_days", "How many days a deal should stay.", "0"),
@@ -736,7 +736,7 @@ _ENTITIES: tuple[Entity, ...] = (
             identifier("review_id", "Key of the review."),
             text("cadence", "Weekly, monthly, quarterly, ..."),
             text("scope", "What it covers."),
-            instant("scheduled_on", "When it should take place."),
+            day("scheduled_on", "When it should take place."),
             instant("held_at", "When it took place."),
             reference("chair_id", "people.person_id", "Who leads it."),
             text("notes", "Minutes."),
