@@ -453,7 +453,9 @@ def mrr_movements(account_days: ir.Table, context: Context) -> ir.Table:
     """One row for each day on which an account's recurring revenue moved: its kind and amount at that day's rates.
 
     Kinds: new (from nothing, never a paying day before), reactivation (from nothing otherwise), expansion,
-    contraction, churn (to nothing). `unconverted` marks rows of which a rate is missing; their amount is empty.
+    contraction, churn (to nothing). `unconverted` marks rows of which a rate is missing; their amount is empty. Where a
+    customer with rows in several currencies stays and a row that changes has no rate, nobody can say whether it is an
+    expansion or a contraction: it is one unknown amount of each.
     """
     whole = _whole(context)
     days = context.with_rate(account_days, "currency", "rate_day")
@@ -467,26 +469,7 @@ def mrr_movements(account_days: ir.Table, context: Context) -> ir.Table:
     carried = [*whole, "day", "rate_day", "was", "is_customer"]
     plain = days.filter(~_.mixed).select(*carried, "unconverted", "from_amount", "to_amount", "rise")
     if context.holds(account_days.filter(_.mixed)):
-        summed = (
-            days.filter(_.mixed)
-            .group_by(*carried)
-            .aggregate(
-                unconverted=_.unconverted.max(),
-                from_amount=_.from_amount.sum().cast(MONEY),
-                to_amount=_.to_amount.sum().cast(MONEY),
-                own_rise=_.rise.sum(),
-            )
-        )
-        converted_rise = _.to_amount - _.from_amount
-        plain = plain.union(
-            summed.select(
-                *carried,
-                "unconverted",
-                "from_amount",
-                "to_amount",
-                rise=ibis.ifelse(_.unconverted == 1, _.own_rise, converted_rise).cast(plain.rise.type()),
-            )
-        )
+        plain = plain.union(_summed_currencies(days.filter(_.mixed), carried))
     first_paid = ibis.ifelse(_.is_customer, _.day, None).min().over(ibis.window(group_by=list(whole)))
     moved = plain.mutate(first_paid=first_paid)
     moved = moved.filter((_.was | _.is_customer) & ((_.was != _.is_customer) | (_.rise != 0)))
@@ -513,6 +496,32 @@ def mrr_movements(account_days: ir.Table, context: Context) -> ir.Table:
     )
 
 
+def _summed_currencies(days: ir.Table, carried: list[str]) -> ir.Table:
+    """Days of accounts with rows in several currencies, summed at the rates of the day.
+
+    What a customer who stays holds unchanged cancels out, so that only the rows that change need a rate. Without one
+    the day has two rows, one that rises and one that falls.
+    """
+    staying = _.was & _.is_customer
+    lacking = ibis.ifelse(staying, flag(_.rate.isnull() & (_.rise != 0)), _.unconverted)
+    summed = (
+        days.mutate(lacking=lacking)
+        .group_by(*carried)
+        .aggregate(
+            unconverted=_.lacking.max(),
+            from_amount=_.from_amount.sum().cast(MONEY),
+            to_amount=_.to_amount.sum().cast(MONEY),
+        )
+    )
+    summed = summed.mutate(rise=(_.to_amount - _.from_amount).cast(days.rise.type()))
+    unknown = (_.unconverted == 1) & staying
+    one = ibis.literal(Decimal(1)).cast(days.rise.type())
+    first = summed.mutate(rise=ibis.ifelse(unknown, one, _.rise))
+    second = summed.filter(unknown).mutate(rise=-one)
+    columns = [*carried, "unconverted", "from_amount", "to_amount"]
+    return ibis.union(*(rows.select(*columns, rise=_.rise.cast(days.rise.type())) for rows in (first, second)))
+
+
 @derived(
     dimensions={**ACCOUNT_DIMENSIONS, **own("cancel_reason")},
     row_key=("account_id", "day", "cancel_reason"),
@@ -528,7 +537,7 @@ def departures(mrr_movements: ir.Table, subscription_changes: ir.Table, context:
         **{f"of_{name}": _[name] for name in (*whole, "day")},
         subscription_id=_.subscription_id,
         reason=_.cancel_reason,
-        size=times(_.old_mrr, _.rate),
+        size=times(_.old_mrr, _.rate.fill_null(Decimal(1))),
     )
     pairs = left.left_join(lost, [left[name] == lost[f"of_{name}"] for name in (*whole, "day")])
     largest = ibis.window(
@@ -555,10 +564,7 @@ def mrr_parts(
     """
     whole = _whole(context)
     net = mrr_movements.filter(_.kind.isin(["expansion", "contraction"]))
-    net = net.select(**{f"of_{name}": _[name] for name in (*whole, "day")}, kind=_.kind)
-    moved = subscription_changes.inner_join(
-        net, [subscription_changes[name] == net[f"of_{name}"] for name in (*whole, "day")]
-    ).drop(*[f"of_{name}" for name in (*whole, "day")])
+    moved = subscription_changes.semi_join(net, [(name, name) for name in (*whole, "day")])
     moved = _at_rates(moved, context)
     held = _holdings(moved, live_rows)
     moved = moved.left_join(held, [moved.subscription_id == held.of_subscription, moved.day == held.of_day])
@@ -610,8 +616,10 @@ def _at_rates(moved: ir.Table, context: Context) -> ir.Table:
         own = currency == context.reporting_currency
         return ibis.ifelse(own, as_money(amount), times(amount, rate.fill_null(Decimal(1))))
 
+    unknown = (_.old_rate.isnull() & (_.old_mrr != 0)) | (_.new_rate.isnull() & (_.new_mrr != 0))
+    same = (_.old_mrr == _.new_mrr) & (_.old_currency == _.new_currency) & _.old_quantity.identical_to(_.new_quantity)
     return moved.mutate(
-        unconverted=flag((_.old_rate.isnull() & (_.old_mrr != 0)) | (_.new_rate.isnull() & (_.new_mrr != 0))),
+        unconverted=flag(unknown & ~same),
         old_amount=converted(_.old_mrr, _.old_currency, _.old_rate),
         new_amount=converted(_.new_mrr, _.new_currency, _.new_rate),
     )
