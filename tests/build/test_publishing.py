@@ -116,7 +116,7 @@ class Readers:
             else:
                 same = values == self._expected[date.fromisoformat(facts["as_of"])]
                 self.reads.append((facts["build_id"], same))
-            time.sleep(0.02)
+            time.sleep(0.1)
 
 
 def test_readers_see_one_build_at_a_time(tmp_path: Path, undisturbed: Expected) -> None:

