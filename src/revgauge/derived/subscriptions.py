@@ -345,6 +345,7 @@ def _single_currency_days(netted: ir.Table, whole: tuple[str, ...]) -> ir.Table:
     )
     days = days.mutate(before=(_.after - _.change).cast("decimal(18, 6)"))
     days = days.mutate(was=_.before > 0, is_customer=_.after > 0)
+    days = days.mutate(kept_before=_.was, kept_after=_.is_customer)
     return _counted(days, whole, first=ibis.literal(True), foreign=ibis.literal(False))
 
 
@@ -378,12 +379,15 @@ def _mixed_currency_days(netted: ir.Table, whole: tuple[str, ...], context: Cont
     states = context.with_rate(states, "currency", "rate_day")
     together = ibis.window(group_by=[*whole, "day"])
 
+    def known(amount: str) -> Any:
+        """Whether every amount has a rate."""
+        return ((_[amount] == 0) | _.rate.notnull()).all().over(together)
+
     def pays(amount: str, negatives: str) -> Any:
         """Above zero at the rates of the day; where a rate is missing, any amount without a negative row."""
-        known = ((_[amount] == 0) | _.rate.notnull()).all().over(together)
         sum_of = times(_[amount], _.rate.fill_null(Decimal(0))).sum().over(together)
         return ibis.ifelse(
-            known,
+            known(amount),
             sum_of > 0,
             (_[negatives].sum().over(together) == 0) & (_[amount].max().over(together) > 0),
         )
@@ -391,13 +395,17 @@ def _mixed_currency_days(netted: ir.Table, whole: tuple[str, ...], context: Cont
     states = states.mutate(
         was=pays("before", "negative_before"),
         is_customer=pays("after", "negative_after"),
+        known_before=known("before"),
+        known_after=known("after"),
         quantity_after=_.quantity_of.sum().over(together),
         unmeasured_after=_.unmeasured_of.sum().over(together),
         quantity=_.quantity.sum().over(together),
         unmeasured=_.unmeasured.sum().over(together),
         place=ibis.row_number().over(ibis.window(group_by=[*whole, "day"], order_by="currency")),
     )
-    return _counted(states, whole, first=_.place == 0, foreign=ibis.literal(True))
+    # Of who has a negative row and one without a rate nobody knows what it pays: its amounts stay, and make sums null.
+    kept = {"kept_before": _.was | ~_.known_before, "kept_after": _.is_customer | ~_.known_after}
+    return _counted(states.mutate(**kept), whole, first=_.place == 0, foreign=ibis.literal(True))
 
 
 def _counted(days: ir.Table, whole: tuple[str, ...], *, first: Any, foreign: Any) -> ir.Table:
@@ -415,8 +423,8 @@ def _counted(days: ir.Table, whole: tuple[str, ...], *, first: Any, foreign: Any
         unmeasured_after=_.unmeasured_after.cast("int64"),
         first=first,
         mixed=foreign,
-        before=ibis.ifelse(_.was, _.before, zero),
-        after=ibis.ifelse(_.is_customer, _.after, zero),
+        before=ibis.ifelse(_.kept_before, _.before, zero),
+        after=ibis.ifelse(_.kept_after, _.after, zero),
     )
 
 
