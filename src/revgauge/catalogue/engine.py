@@ -25,6 +25,7 @@ import sqlglot as sg
 
 from revgauge.model.entities import ENTITIES
 from revgauge.model.fields import IBIS_TYPES
+from revgauge.model.store import META_TABLES, create_entity_table
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -79,6 +80,17 @@ class Warehouse:
     def in_memory(cls) -> Warehouse:
         """An empty database in memory."""
         return cls.over(duckdb.connect())
+
+    @classmethod
+    def of_empty_entities(cls) -> Warehouse:
+        """Every entity loaded, with all of its fields and no row: enough to see what a definition could be asked."""
+        connection = duckdb.connect()
+        connection.execute(f"CREATE TABLE loaded_fields ({META_TABLES['loaded_fields']})")
+        for entity in ENTITIES.values():
+            create_entity_table(connection, entity.name)
+            rows = [(entity.name, field.name, 0, 0) for field in entity.fields]
+            connection.executemany("INSERT INTO loaded_fields VALUES (?, ?, ?, ?)", rows)
+        return cls.over(connection)
 
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:

@@ -253,6 +253,14 @@ class Catalogue:
         definitions: list[Definition] = [*self.derived.values(), *self.metrics.values()]
         return [f"{one.name} {mistake}" for one in definitions for mistake in self.mistakes(one)]
 
+    def entities(self, definition: Definition) -> list[str]:
+        """Every entity that a definition reads under some parameter, also through others, by name."""
+        found: set[str] = set()
+        for name in definition.reads:
+            part = self.metrics.get(name) or self.derived.get(name)
+            found |= set(self.entities(part)) if part is not None else {name} & ENTITIES.keys()
+        return sorted(found)
+
     def families(self) -> dict[str, list[Metric]]:
         """The metrics by family, in the order of their modules."""
         found: dict[str, list[Metric]] = {}

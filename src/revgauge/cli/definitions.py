@@ -11,13 +11,11 @@ from revgauge.catalogue.engine import Warehouse
 from revgauge.catalogue.evaluation import Evaluation, Request
 from revgauge.catalogue.measures import Unknown
 from revgauge.catalogue.params import Param, ParamError
-from revgauge.catalogue.registry import Catalogue, Definition, Metric
+from revgauge.catalogue.registry import Catalogue, Metric
 from revgauge.cli.asking import find_project, nearest_project, tell_mistakes
 from revgauge.cli.terminal import Column, Format, prose, table, write, write_csv, write_json
 from revgauge.cli.values import metric_json, param_json
-from revgauge.model.entities import ENTITIES
 from revgauge.model.period import BEGINNING, Calendar
-from revgauge.model.store import META_TABLES, create_entity_table
 from revgauge.workspace import Workspace, builtin_catalogue
 
 SECTION_ORDER = ("Unit", "Formula", "Null", "Edges", "By", "So what", "Benchmark", "Source")
@@ -89,7 +87,7 @@ def full(catalogue: Catalogue, metric: Metric, defaults: Mapping[str, Any]) -> d
         "parameters": [_param_json(param, defaults) for param in catalogue.params(metric).values()],
         "dimensions": list(dimensions(catalogue, metric)),
         "made_of": [name for name in metric.reads if name in catalogue.metrics],
-        "reads": sorted(dict.fromkeys(_entities(catalogue, metric))),
+        "reads": catalogue.entities(metric),
         "needs": list(metric.needs),
     }
 
@@ -105,31 +103,16 @@ def _param_json(param: Param, defaults: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _entities(catalogue: Catalogue, definition: Definition) -> list[str]:
-    """Every entity that a definition reads, also through others."""
-    found: list[str] = []
-    for name in definition.reads:
-        part = catalogue.metrics.get(name) or catalogue.derived.get(name)
-        found += _entities(catalogue, part) if part is not None else [name] if name in ENTITIES else []
-    return found
-
-
 def dimensions(catalogue: Catalogue, metric: Metric) -> tuple[str, ...]:
     """By what a metric can be cut under its defaults, told from empty tables; nothing if it needs a parameter."""
-    warehouse = Warehouse.in_memory()
+    warehouse = Warehouse.of_empty_entities()
     try:
-        connection = warehouse.connection
-        connection.execute(f"CREATE TABLE loaded_fields ({META_TABLES['loaded_fields']})")
-        for entity in ENTITIES.values():
-            create_entity_table(connection, entity.name)
-            rows = [(entity.name, field.name, 0, 0) for field in entity.fields]
-            connection.executemany("INSERT INTO loaded_fields VALUES (?, ?, ?, ?)", rows)
-        evaluation = Evaluation(catalogue, Context(Warehouse.over(connection), Settings(BEGINNING)))
+        evaluation = Evaluation(catalogue, Context(warehouse, Settings(BEGINNING)))
         period = Calendar(BEGINNING).containing(BEGINNING, "month")
-        try:
-            measure = evaluation.measure(Request(metric.name, (period,)))[2]
-        except ParamError:
-            return ()
+        measure = evaluation.measure(Request(metric.name, (period,)))[2]
+    except ParamError:
+        return ()
+    else:
         return () if isinstance(measure, Unknown) else evaluation.dimensions(metric, measure)
     finally:
         warehouse.close()

@@ -12,11 +12,9 @@ from revgauge.catalogue.context import Context, Settings
 from revgauge.catalogue.engine import Warehouse
 from revgauge.catalogue.evaluation import Evaluation, Request
 from revgauge.catalogue.params import Param
-from revgauge.catalogue.registry import Catalogue, Definition, Metric
+from revgauge.catalogue.registry import Catalogue, Metric
 from revgauge.metrics.bibliography import BIBLIOGRAPHY, SEEDS
-from revgauge.model.entities import ENTITIES
 from revgauge.model.period import BEGINNING, Calendar
-from revgauge.model.store import META_TABLES, create_entity_table
 from revgauge.reference.markdown import code, links, table
 from revgauge.reference.parameters import meaning
 from revgauge.reference.worked import Worked
@@ -115,7 +113,7 @@ def _section(
     made_of = [name for name in metric.reads if name in catalogue.metrics]
     if made_of:
         lines.append(("made of", ", ".join(_metric_link(catalogue, name) for name in made_of)))
-    lines.append(("reads", links(_entities(catalogue, metric), "../data-model.md")))
+    lines.append(("reads", links(catalogue.entities(metric), "../data-model.md")))
     if metric.needs:
         lines.append(("cannot do without", code(metric.needs)))
     lines.append(("cut by", code(dimensions[metric.name]) or "nothing"))
@@ -152,26 +150,11 @@ def _metric_link(catalogue: Catalogue, name: str) -> str:
     return f"[{name}]({catalogue.metrics[name].module}.md#{name})"
 
 
-def _entities(catalogue: Catalogue, definition: Definition) -> list[str]:
-    """Every entity that a definition reads, under some parameter, also through others."""
-    found: set[str] = set()
-    for name in definition.reads:
-        part = catalogue.metrics.get(name) or catalogue.derived.get(name)
-        found |= set(_entities(catalogue, part)) if part is not None else {name} & ENTITIES.keys()
-    return sorted(found)
-
-
 def _dimensions(catalogue: Catalogue, examples: Examples) -> dict[str, tuple[str, ...]]:
     """By what each metric can be cut, told from empty tables; what it requires is taken from its worked case."""
-    warehouse = Warehouse.in_memory()
+    warehouse = Warehouse.of_empty_entities()
     try:
-        connection = warehouse.connection
-        connection.execute(f"CREATE TABLE loaded_fields ({META_TABLES['loaded_fields']})")
-        for entity in ENTITIES.values():
-            create_entity_table(connection, entity.name)
-            rows = [(entity.name, field.name, 0, 0) for field in entity.fields]
-            connection.executemany("INSERT INTO loaded_fields VALUES (?, ?, ?, ?)", rows)
-        evaluation = Evaluation(catalogue, Context(Warehouse.over(connection), Settings(BEGINNING)))
+        evaluation = Evaluation(catalogue, Context(warehouse, Settings(BEGINNING)))
         return {name: _cuts(evaluation, metric, examples) for name, metric in catalogue.metrics.items()}
     finally:
         warehouse.close()
