@@ -19,7 +19,7 @@ def test_recurring_revenue_agrees_with_the_reference(seed: int, tmp_path: Path) 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(300, 325))
+@pytest.mark.parametrize("seed", range(300, 308))
 def test_all_variants_of_recurring_revenue_agree_with_the_reference(seed: int, tmp_path: Path) -> None:
     """So do all of them with their parameters, periods and slices, in many more worlds."""
     asked = questions(seed, SUBSCRIPTION_PARAMS, count=40)

