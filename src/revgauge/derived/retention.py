@@ -17,7 +17,7 @@ from ibis import _
 from revgauge.catalogue.engine import MONEY, as_money, day_literal, flag, times
 from revgauge.catalogue.facts import own
 from revgauge.catalogue.registry import derived
-from revgauge.derived.subscriptions import ACCOUNT_DIMENSIONS, LEFT_OUT
+from revgauge.derived.subscriptions import ACCOUNT_DIMENSIONS, LEFT_OUT, whole_of
 from revgauge.model.period import DAY, Period, add_months
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def retained_mrr(
     converted at the rates of the opening day, so that customers are measured and not currencies. `day` is the first day
     of the period from which a change counts.
     """
-    whole = ("account_id", *context.whole_by)
+    whole = whole_of(context)
     periods = _begun(context)
     dense_accounts = _needing_rates(account_days, context, fx, whole)
     days = account_days
@@ -216,7 +216,7 @@ def _dense(held: ir.Table, context: Context, window_months: int | None, fx: Fx, 
 @derived(row_key=("account_id",))
 def customer_spells(account_days: ir.Table, context: Context) -> ir.Table:
     """The stretches of days during which an account is a customer: `[since, until)`, an empty end is still."""
-    whole = ("account_id", *context.whole_by)
+    whole = whole_of(context)
     turns = account_days.filter(_.first & (_.was != _.is_customer))
     order = ibis.window(group_by=list(whole), order_by="day")
     turns = turns.mutate(until=_.day.lead().over(order))
@@ -239,7 +239,7 @@ def window_movements(
 
     `day` is the first day of the period; a movement appears once for each period whose window holds it.
     """
-    whole = ("account_id", *context.whole_by)
+    whole = whole_of(context)
     spine = context.warehouse.literal_table(
         {"period_start": "date", "opened": "date", "closed": "date"},
         [(period.start, opening_day(period, window_months), period.closing) for period in _begun(context)],
@@ -263,7 +263,7 @@ def opening_parts(mrr_parts: ir.Table, customer_spells: ir.Table, context: Conte
 
     An amount is empty where none of it could be converted; `upsold` and `cross_sold` are 1 all the same.
     """
-    whole = ("account_id", *context.whole_by)
+    whole = whole_of(context)
     spine = context.warehouse.literal_table(
         {"period_start": "date", "opened": "date", "closed": "date"},
         [(period.start, period.opening, period.closing) for period in _begun(context)],
@@ -286,7 +286,7 @@ def opening_parts(mrr_parts: ir.Table, customer_spells: ir.Table, context: Conte
 @derived(row_key=("account_id",))
 def first_payments(account_days: ir.Table, context: Context) -> ir.Table:
     """The first day on which each account paid."""
-    whole = ("account_id", *context.whole_by)
+    whole = whole_of(context)
     paying = account_days.filter(_.is_customer)
     return paying.group_by(*whole).aggregate(first_paid=_.day.min())
 
@@ -299,7 +299,7 @@ def cohort_members(
 
     Both amounts are at the rates of the member's first day.
     """
-    whole = ("account_id", *context.whole_by)
+    whole = whole_of(context)
     period = context.calendar.parse(cohort)
     on = context.calendar.shift(period, age).end - DAY
     members = first_payments.filter(
@@ -332,7 +332,7 @@ def cohort_members(
 @derived(dimensions=ACCOUNT_DIMENSIONS, row_key=("account_id", "day"))
 def lifetimes(first_payments: ir.Table, mrr_movements: ir.Table, context: Context) -> ir.Table:
     """Each account's first paying day and, if it ever left, the day of its first churn."""
-    whole = ("account_id", *context.whole_by)
+    whole = whole_of(context)
     left = mrr_movements.filter(_.kind == "churn").group_by(*whole).aggregate(left_on=_.day.min())
     left = left.rename({f"of_{name}": name for name in whole})
     joined = first_payments.left_join(left, [first_payments[name] == left[f"of_{name}"] for name in whole])

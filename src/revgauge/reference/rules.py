@@ -162,7 +162,7 @@ RULES: tuple[Rule, ...] = (
         "negative row of recurring revenue is a discount and is added as it stands.",
         (
             "derived.billing.monthly_billings",
-            "derived.subscriptions.mrr_parts",
+            "derived.movements.mrr_parts",
         ),
     ),
     Rule(
