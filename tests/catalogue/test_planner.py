@@ -278,7 +278,7 @@ def test_a_derived_table_is_made_once() -> None:
     assert {"subscription_rows", "account_days", "mrr_movements", "mrr_parts"} <= set(made)
 
 
-GRAINS: tuple[Grain, ...] = ("week", "month", "quarter")
+GRAINS: tuple[Grain, ...] = ("week", "month")
 
 
 def by_cell(result: Result) -> dict[tuple[str, str], Decimal | None]:

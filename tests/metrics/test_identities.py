@@ -33,7 +33,9 @@ SEARCH = os.environ.get("HYPOTHESIS_PROFILE") == "search"
 SEEDS = st.integers(0, 1_000_000)
 POOL = (0, 7, 21, 58)
 """Seeds of the worlds that are looked at every time: full years and partial months, and currencies without a rate."""
-FEW = settings(max_examples=200 if SEARCH else 3)
+FEW_SEEDS = SEEDS if SEARCH else st.sampled_from(POOL[:2])
+"""Two worlds that are the same for all tests, so that each is asked only once how it answers as it is."""
+FEW = settings(max_examples=200 if SEARCH else 2)
 MANY = settings(max_examples=1_000 if SEARCH else 12)
 
 MOVEMENTS = ("new_mrr", "reactivation_mrr", "expansion_mrr", "contraction_mrr", "churned_mrr", "currency_effect_mrr")
@@ -285,6 +287,12 @@ def answers(world: World, seed: int, now: date | None = None) -> dict[str, Decim
     return look.cells().answers()
 
 
+@lru_cache(maxsize=2)
+def plain(seed: int) -> dict[str, Decimal | None]:
+    """The answers of a world as it was drawn."""
+    return answers(subscription_world(seed), seed)
+
+
 def changes(seed: int) -> Random:
     """Chance for changing a world, apart from the chance that made it."""
     return Random(f"changes of {seed}")
@@ -360,19 +368,19 @@ def without_later_rows(world: World, now: date) -> World:
 def check_order(seed: int) -> None:
     """Fail where the order of rows matters."""
     world = subscription_world(seed)
-    assert differences(answers(world, seed), answers(shuffled(world, seed), seed)) == []
+    assert differences(plain(seed), answers(shuffled(world, seed), seed)) == []
 
 
 def check_doubles(seed: int) -> None:
     """Fail where a row loaded twice matters."""
     world = subscription_world(seed)
-    assert differences(answers(world, seed), answers(doubled(world, seed), seed)) == []
+    assert differences(plain(seed), answers(doubled(world, seed), seed)) == []
 
 
 def check_splits(seed: int) -> None:
     """Fail where cutting a period in two matters."""
     world = subscription_world(seed)
-    assert differences(answers(world, seed), answers(split(world, seed), seed)) == []
+    assert differences(plain(seed), answers(split(world, seed), seed)) == []
 
 
 def check_future(seed: int) -> None:
@@ -387,42 +395,42 @@ def check_scale(seed: int) -> None:
     """Fail where amounts of another size do more than change money."""
     world, factor = subscription_world(seed), 7
     factors = dict.fromkeys(MONEY, factor)
-    assert differences(answers(world, seed), answers(scaled(world, factor), seed), factors) == []
+    assert differences(plain(seed), answers(scaled(world, factor), seed), factors) == []
 
 
 CHECKS = (check_order, check_doubles, check_splits, check_future, check_scale)
 
 
 @FEW
-@given(seed=SEEDS)
+@given(seed=FEW_SEEDS)
 def test_row_order_does_not_matter(seed: int) -> None:
     """The rows of every table in another order give the same numbers."""
     check_order(seed)
 
 
 @FEW
-@given(seed=SEEDS)
+@given(seed=FEW_SEEDS)
 def test_a_row_loaded_twice_does_not_matter(seed: int) -> None:
     """Subscription periods that stand there twice count once."""
     check_doubles(seed)
 
 
 @FEW
-@given(seed=SEEDS)
+@given(seed=FEW_SEEDS)
 def test_a_period_cut_in_two_does_not_matter(seed: int) -> None:
     """A subscription period cut into two that follow each other, at the same price and quantity, changes nothing."""
     check_splits(seed)
 
 
 @FEW
-@given(seed=SEEDS)
+@given(seed=FEW_SEEDS)
 def test_rows_of_the_future_do_not_matter(seed: int) -> None:
     """The numbers of an earlier day are those of a world in which nothing later was ever told."""
     check_future(seed)
 
 
 @FEW
-@given(seed=SEEDS)
+@given(seed=FEW_SEEDS)
 def test_scale_changes_money_and_nothing_else(seed: int) -> None:
     """With every amount seven times as large money is seven times as large; counts and ratios stay what they were."""
     check_scale(seed)
@@ -488,7 +496,7 @@ def check_deals(seed: int) -> None:
 
 
 @FEW
-@given(seed=SEEDS)
+@given(seed=FEW_SEEDS)
 def test_leads_and_deals_add_up(seed: int) -> None:
     """Months make the quarter and channels the whole, shares lie between 0 and 1, and row order does not matter."""
     check_deals(seed)

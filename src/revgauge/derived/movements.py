@@ -141,7 +141,7 @@ def mrr_parts(
     net = mrr_movements.filter(_.kind.isin(["expansion", "contraction"]))
     moved = subscription_changes.semi_join(net, [(name, name) for name in (*whole, "day")])
     moved = _at_rates(moved, context)
-    held = _holdings(moved, live_rows)
+    held = _holdings(moved, live_rows, whole)
     moved = moved.left_join(held, [moved.subscription_id == held.of_subscription, moved.day == held.of_day])
     parts = _split_change(moved)
     sides = parts.group_by(*whole, "day").aggregate(
@@ -200,15 +200,15 @@ def _at_rates(moved: ir.Table, context: Context) -> ir.Table:
     )
 
 
-def _holdings(moved: ir.Table, live_rows: ir.Table) -> ir.Table:
-    """For each subscription that starts, whether its account held the product the day before."""
-    starts = moved.filter(~_.was_live).select("subscription_id", "account_id", "product", "day")
-    rows = live_rows.select(holder=_.account_id, held_product=_.product, start=_.start, stop=_.stop)
+def _holdings(moved: ir.Table, live_rows: ir.Table, whole: tuple[str, ...]) -> ir.Table:
+    """For each subscription that starts, whether its account (within a product or plan) held the product before."""
+    same = tuple(dict.fromkeys((*whole, "product")))
+    starts = moved.filter(~_.was_live).select("subscription_id", *same, "day")
+    rows = live_rows.select(**{f"held_{name}": _[name] for name in same}, start=_.start, stop=_.stop)
     held = starts.inner_join(
         rows,
         [
-            starts.account_id == rows.holder,
-            starts["product"] == rows.held_product,
+            *[starts[name] == rows[f"held_{name}"] for name in same],
             rows.start < starts.day,
             rows.stop.isnull() | (rows.stop >= starts.day),
         ],

@@ -1,0 +1,132 @@
+"""Movements where few look: currencies without a rate, discounts beside them, and a product held under another plan.
+
+Expected values follow from rules R5, R9, R12 and section 4 of the metric standard; the arithmetic is beside them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from tests.catalogue.worlds import evaluation_over
+
+from revgauge.catalogue.evaluation import Request, Value
+
+Line = tuple[str, str, str, str, str]
+"""Subscription, first day, first day outside, amount, currency."""
+
+
+def asked(
+    metric: str,
+    lines: list[Line],
+    terms: Mapping[str, Mapping[str, str]] | None = None,
+    only: Any = None,
+    **params: Any,
+) -> Value:
+    """A metric of March 2025 for one account with these subscription periods; francs are never quoted."""
+    periods = [
+        {
+            "subscription_id": key,
+            "account_id": "a",
+            "valid_from": start,
+            "valid_to": end,
+            "mrr": mrr,
+            "currency": currency,
+        }
+        for key, start, end, mrr, currency in lines
+    ]
+    subscriptions = [
+        {"subscription_id": key, "account_id": "a", "started_on": "2025-01-01", "product": "core", "plan": "basic"}
+        | dict((terms or {}).get(key, {}))
+        for key in dict.fromkeys(line[0] for line in lines)
+    ]
+    evaluation = evaluation_over(
+        {
+            "subscription_periods": periods,
+            "subscriptions": subscriptions,
+            "accounts": [{"account_id": "a", "name": "A"}],
+        }
+    )
+    month = evaluation.context.calendar.parse("2025-03")
+    (result,) = evaluation.results([Request(metric, (month,), params, only=only or {})])
+    (value,) = result.values()
+    return value
+
+
+GROWN_IN_FRANCS: list[Line] = [("s1", "2025-01-01", "", "10", "CHF"), ("s2", "2025-03-05", "", "20", "CHF")]
+
+
+def test_a_purchase_counts_although_its_amount_has_no_rate() -> None:
+    """One of one opening customers took another product, in francs: the amount is unknown, the customer is not."""
+    terms = {"s2": {"product": "insights"}}
+    assert asked("cross_sell_rate", GROWN_IN_FRANCS, terms, measure="customers").value == 1
+    assert asked("upsell_rate", GROWN_IN_FRANCS, terms, measure="customers").value == 0
+    amount = asked("cross_sell_mrr", GROWN_IN_FRANCS, terms)
+    assert amount.value is None
+    assert "rate" in amount.reason
+
+
+DOLLARS_BESIDE_FRANCS: list[Line] = [
+    ("s1", "2025-01-01", "", "10", "CHF"),
+    ("s2", "2025-01-01", "2025-03-05", "20", "USD"),
+    ("s2", "2025-03-05", "", "26", "USD"),
+]
+
+
+@pytest.mark.parametrize(("metric", "expected"), [("expansion_mrr", 6), ("contraction_mrr", 0), ("upsell_mrr", 6)])
+def test_what_does_not_change_needs_no_rate(metric: str, expected: int) -> None:
+    """From 20 to 26 dollars is an expansion of 6, whatever the francs that are held before and after are worth."""
+    assert asked(metric, DOLLARS_BESIDE_FRANCS).value == expected
+
+
+@pytest.mark.parametrize("metric", ["expansion_mrr", "contraction_mrr"])
+def test_a_change_in_either_direction_is_unknown_in_both(metric: str) -> None:
+    """Five francs more and two dollars less: without a rate nobody can say which of the two it is in all."""
+    lines: list[Line] = [
+        ("s1", "2025-01-01", "2025-03-05", "10", "CHF"),
+        ("s1", "2025-03-05", "", "15", "CHF"),
+        ("s2", "2025-01-01", "2025-03-05", "20", "USD"),
+        ("s2", "2025-03-05", "", "18", "USD"),
+    ]
+    assert asked(metric, lines).value is None
+    assert asked("new_mrr", lines).value == 0
+    assert asked("churned_customers", lines).value == 0
+
+
+def test_revenue_is_unknown_where_a_discount_meets_a_row_without_a_rate() -> None:
+    """Ten francs less five dollars may be more or less than nothing: MRR is unknown, and not zero."""
+    lines: list[Line] = [("s1", "2025-01-01", "", "10", "CHF"), ("s2", "2025-01-01", "", "-5", "USD")]
+    value = asked("mrr", lines)
+    assert value.value is None
+    assert "rate" in value.reason
+
+
+def test_the_reason_is_that_of_the_largest_row_lost_also_without_a_rate() -> None:
+    """Of 80 and 10 francs that end together the 80 count, though the 10 have the later key."""
+    lines: list[Line] = [
+        ("s1", "2025-01-01", "2025-03-05", "80", "CHF"),
+        ("s2", "2025-01-01", "2025-03-05", "10", "CHF"),
+    ]
+    terms = {"s1": {"cancel_reason": "price"}, "s2": {"cancel_reason": "no_value"}}
+    assert asked("churned_customers", lines, terms, {"cancel_reason": "price"}).value == 1
+    assert asked("churned_customers", lines, terms, {"cancel_reason": "no_value"}).value == 0
+
+
+@pytest.mark.parametrize(
+    ("only", "upsell", "cross_sell"), [({}, 75, 0), ({"plan": "pro"}, 0, 75), ({"product": "core"}, 75, 0)]
+)
+def test_a_product_is_held_within_what_is_looked_at(only: dict[str, str], upsell: int, cross_sell: int) -> None:
+    """Core is held under plan basic when core under pro begins: more of the same in all, and new within plan pro.
+
+    With `plan = pro` the rows of that plan are treated as the whole company, and it held only insights.
+    """
+    lines: list[Line] = [
+        ("s1", "2025-01-01", "", "10", "USD"),
+        ("s2", "2025-01-01", "", "20", "USD"),
+        ("s3", "2025-03-05", "", "75", "USD"),
+    ]
+    terms = {"s2": {"plan": "pro", "product": "insights"}, "s3": {"plan": "pro"}}
+    assert asked("upsell_mrr", lines, terms, only).value == Decimal(upsell)
+    assert asked("cross_sell_mrr", lines, terms, only).value == Decimal(cross_sell)
