@@ -223,6 +223,30 @@ def customer_spells(account_days: ir.Table, context: Context) -> ir.Table:
     return turns.filter(_.is_customer).select(*whole, since=_.day, until=_.until)
 
 
+def _of_opening_customers(
+    rows: ir.Table, customer_spells: ir.Table, context: Context, window_months: int | None = None
+) -> ir.Table:
+    """The rows inside the window of each period, of accounts that were customers on its opening day.
+
+    Each comes once for every period whose window holds its `day`, with the period's first day as `period_start`.
+    """
+    whole = whole_of(context)
+    spine = context.warehouse.literal_table(
+        {"period_start": "date", "opened": "date", "closed": "date"},
+        [(period.start, opening_day(period, window_months), period.closing) for period in _begun(context)],
+    )
+    met = rows.inner_join(spine, [rows["day"] > spine.opened, rows["day"] <= spine.closed])
+    spells = customer_spells.rename({f"of_{name}": name for name in whole})
+    return met.inner_join(
+        spells,
+        [
+            *[met[name] == spells[f"of_{name}"] for name in whole],
+            spells.since <= met.opened,
+            spells.until.isnull() | (spells.until > met.opened),
+        ],
+    )
+
+
 @derived(
     per_period=True,
     dimensions={**ACCOUNT_DIMENSIONS, **own("kind")},
@@ -239,22 +263,8 @@ def window_movements(
 
     `day` is the first day of the period; a movement appears once for each period whose window holds it.
     """
-    whole = whole_of(context)
-    spine = context.warehouse.literal_table(
-        {"period_start": "date", "opened": "date", "closed": "date"},
-        [(period.start, opening_day(period, window_months), period.closing) for period in _begun(context)],
-    )
-    met = mrr_movements.inner_join(spine, [mrr_movements["day"] > spine.opened, mrr_movements["day"] <= spine.closed])
-    spells = customer_spells.rename({f"of_{name}": name for name in whole})
-    members = met.inner_join(
-        spells,
-        [
-            *[met[name] == spells[f"of_{name}"] for name in whole],
-            spells.since <= met.opened,
-            spells.until.isnull() | (spells.until > met.opened),
-        ],
-    )
-    return members.select(*whole, "kind", "amount", "unconverted", day=_.period_start, moved_on=_.day)
+    members = _of_opening_customers(mrr_movements, customer_spells, context, window_months)
+    return members.select(*whole_of(context), "kind", "amount", "unconverted", day=_.period_start, moved_on=_.day)
 
 
 @derived(per_period=True, dimensions=ACCOUNT_DIMENSIONS, row_key=("account_id",))
@@ -263,22 +273,8 @@ def opening_parts(mrr_parts: ir.Table, customer_spells: ir.Table, context: Conte
 
     An amount is empty where none of it could be converted; `upsold` and `cross_sold` are 1 all the same.
     """
-    whole = whole_of(context)
-    spine = context.warehouse.literal_table(
-        {"period_start": "date", "opened": "date", "closed": "date"},
-        [(period.start, period.opening, period.closing) for period in _begun(context)],
-    )
-    met = mrr_parts.inner_join(spine, [mrr_parts["day"] > spine.opened, mrr_parts["day"] <= spine.closed])
-    spells = customer_spells.rename({f"of_{name}": name for name in whole})
-    members = met.inner_join(
-        spells,
-        [
-            *[met[name] == spells[f"of_{name}"] for name in whole],
-            spells.since <= met.opened,
-            spells.until.isnull() | (spells.until > met.opened),
-        ],
-    )
-    return members.group_by(*whole, day=_.period_start).aggregate(
+    members = _of_opening_customers(mrr_parts, customer_spells, context)
+    return members.group_by(*whole_of(context), day=_.period_start).aggregate(
         upsell=_.upsell.sum(), cross_sell=_.cross_sell.sum(), upsold=_.upsold.max(), cross_sold=_.cross_sold.max()
     )
 
