@@ -1,0 +1,38 @@
+"""The engine: the one place that knows where tables stand and which database computes.
+
+Everything above writes Ibis expressions. `expressions` has what definitions write, `meaning` keeps its meaning the same
+in every database, `base` says what a database has to offer, `duck`, `postgres` and `spark` are the three that do, and
+`warehouse` is what the rest of the program holds.
+"""
+
+from revgauge.catalogue.engine.expressions import (
+    MONEY,
+    as_money,
+    day_literal,
+    days_between,
+    flag,
+    instant_of,
+    local_day,
+    seconds_between,
+    times,
+    to_decimal,
+    wall_clock,
+)
+from revgauge.catalogue.engine.warehouse import Journal, Step, Warehouse
+
+__all__ = [
+    "MONEY",
+    "Journal",
+    "Step",
+    "Warehouse",
+    "as_money",
+    "day_literal",
+    "days_between",
+    "flag",
+    "instant_of",
+    "local_day",
+    "seconds_between",
+    "times",
+    "to_decimal",
+    "wall_clock",
+]

@@ -1,0 +1,78 @@
+"""What a database has to offer: few things, so that another one is added quickly."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import ibis.expr.schema as sch
+import pyarrow as pa
+import sqlglot as sg
+import sqlglot.expressions as sge
+
+from revgauge.catalogue.engine.meaning import Rule, rewritten
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+
+class Engine(ABC):
+    """A database that holds the entities and computes everything else."""
+
+    name: str
+    backend: Any
+    """The Ibis backend."""
+
+    rules: Mapping[type, Rule] = {}
+    """How operations are written so that they mean here what they mean elsewhere."""
+
+    @abstractmethod
+    def tables(self) -> set[str]:
+        """The names of the tables that stand where the entities do."""
+
+    @abstractmethod
+    def entity(self, name: str) -> ir.Table:
+        """The table of an entity."""
+
+    @abstractmethod
+    def add(self, name: str, rows: pa.Table) -> ir.Table:
+        """Make a table of rows from here, in bulk, for as long as the engine is open."""
+
+    @abstractmethod
+    def keep(self, name: str, expression: ir.Table) -> tuple[ir.Table, int]:
+        """Compute a table, hold its rows until the engine is closed, and count them."""
+
+    @abstractmethod
+    def arrow(self, query: sge.Query, schema: sch.Schema) -> pa.Table:
+        """The rows of a query that has these columns."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Forget what was kept and end the connection."""
+
+    def fetch(self, expression: ir.Table) -> pa.Table:
+        """The rows of an expression."""
+        return self.arrow(self.query(expression), expression.schema())
+
+    def query(self, expression: ir.Table) -> sge.Query:
+        """The expression as a query of this database."""
+        text = self.backend.compile(rewritten(expression, self.rules))
+        return sg.parse_one(text, dialect=self.backend.dialect).assert_is(sge.Query)
+
+    def text(self, query: sge.Query) -> str:
+        """A query as the database reads it."""
+        return query.sql(dialect=self.backend.dialect)
+
+    def typed(self, query: sge.Query, schema: sch.Schema) -> sge.Select:
+        """The query with every column in the type that Ibis promises, which databases do not always keep to.
+
+        Texts stay as they are: a cast would take their order away from them.
+        """
+        types = self.backend.compiler.type_mapper
+        columns = [sg.column(name, quoted=True) for name in schema.names]
+        promised = [
+            column if kind.is_string() else sge.alias_(sg.cast(column, types.from_ibis(kind)), name, quoted=True)
+            for (name, kind), column in zip(schema.items(), columns, strict=True)
+        ]
+        return sg.select(*promised).from_(sge.Subquery(this=query, alias=sg.to_identifier("computed")))

@@ -1,0 +1,81 @@
+"""DuckDB, the embedded database: nothing to install, one file or none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+import ibis
+import ibis.expr.schema as sch
+import pyarrow as pa
+import sqlglot.expressions as sge
+
+from revgauge.catalogue.engine.base import Engine
+from revgauge.catalogue.engine.meaning import rewritten
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+
+class DuckDB(Engine):
+    """A DuckDB connection; the entities stand in it, or in a database that is attached to it."""
+
+    name = "duckdb"
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, entities: str | None = None) -> None:
+        """Use a connection; `entities` names the attached database in which the entities stand."""
+        self.connection = connection
+        self.backend = ibis.duckdb.from_connection(connection)
+        self._where = (entities, "main") if entities else None
+
+    @classmethod
+    def open(cls, store: Path, *, memory_limit: str | None = None, threads: int | None = None) -> DuckDB:
+        """The entities of a store file, read only; everything else is computed beside it in memory.
+
+        Raises FileNotFoundError if nothing was ever loaded there.
+        """
+        if not store.exists():
+            raise FileNotFoundError(store)
+        connection = duckdb.connect()
+        if memory_limit:
+            connection.execute(f"SET memory_limit = '{memory_limit}'")
+        if threads:
+            connection.execute(f"SET threads = {threads}")
+        connection.execute("SET preserve_insertion_order = false")
+        quoted = str(store).replace("'", "''")
+        connection.execute(f"ATTACH '{quoted}' AS entities (READ_ONLY)")
+        return cls(connection, "entities")
+
+    def tables(self) -> set[str]:
+        """The tables of the database of the entities."""
+        return set(self.backend.list_tables(database=self._where))
+
+    def entity(self, name: str) -> ir.Table:
+        """The table of an entity."""
+        return self.backend.table(name, database=self._where)
+
+    def add(self, name: str, rows: pa.Table) -> ir.Table:
+        """A temporary table, read from Arrow."""
+        self.connection.register(f"{name}_rows", rows)
+        self.connection.execute(f"CREATE TEMP TABLE {name} AS SELECT * FROM {name}_rows")
+        self.connection.unregister(f"{name}_rows")
+        return self.backend.table(name, database=("temp", "main"))
+
+    def keep(self, name: str, expression: ir.Table) -> tuple[ir.Table, int]:
+        """A temporary table."""
+        table = self.backend.create_table(name, rewritten(expression, self.rules), temp=True)
+        return table, int(self.backend.to_pyarrow(table.count()).as_py())
+
+    def fetch(self, expression: ir.Table) -> pa.Table:
+        """The rows of an expression, as Ibis converts them."""
+        rows: pa.Table = self.backend.to_pyarrow(rewritten(expression, self.rules))
+        return rows
+
+    def arrow(self, query: sge.Query, schema: sch.Schema) -> pa.Table:  # noqa: ARG002 - DuckDB keeps to it
+        """The rows of a query, without a copy."""
+        return self.backend.raw_sql(self.text(query)).to_arrow_table()
+
+    def close(self) -> None:
+        """End the connection; its temporary tables go with it."""
+        self.backend.disconnect()

@@ -1,0 +1,92 @@
+"""What an operation means, whatever the database makes of it.
+
+Definitions are Ibis expressions, and Ibis leaves to each database what it does with a division of whole numbers, a
+divisor of zero or a half that is rounded. Before an expression runs its operations are exchanged for ones that give the
+same answer everywhere. `EVERYWHERE` holds what is exchanged for all; each engine adds what only it needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import ibis
+import ibis.expr.datatypes as dt
+import ibis.expr.operations as ops
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+Rule = Callable[[Any], Any]
+"""Takes an operation whose parts are exchanged already; gives the value to put in its place, or None to leave it."""
+
+
+def rewritten(expression: ir.Table, rules: Mapping[type, Rule]) -> ir.Table:
+    """The expression with its operations exchanged by the rules."""
+    together = {**EVERYWHERE, **rules}
+
+    def exchanged(node: Any, changed: dict[str, Any] | None) -> Any:
+        made = node if changed is None else node.__recreate__(changed)
+        rule = together.get(type(made))
+        other = None if rule is None else rule(made)
+        return made if other is None else other.op()
+
+    root = expression.op()
+    if not root.find(tuple(together)):
+        return expression
+    return root.replace(exchanged).to_expr()
+
+
+def _value(operation: Any) -> Any:
+    return operation.to_expr()
+
+
+def _floating(operation: Any) -> Any:
+    return operation.to_expr() if operation.dtype.is_floating() else operation.to_expr().cast("float64")
+
+
+def _divided(node: ops.Divide) -> Any:
+    """Always a true division, and nothing where there is nothing to divide by."""
+    below = node.right
+    harmless = isinstance(below, ops.Literal) and below.value != 0
+    guarded = isinstance(below, ops.NullIf)
+    if harmless and node.left.dtype.is_floating() and below.dtype.is_floating():
+        return None
+    if guarded and node.left.dtype.is_floating() and below.dtype.is_floating():
+        return None
+    right = _floating(below)
+    return ops.Divide(_floating(node.left).op(), (right if harmless or guarded else right.nullif(0.0)).op()).to_expr()
+
+
+def _filtered_quantile(node: Any) -> Any:
+    """A quantile of the rows that fulfil a condition: of a column that is empty elsewhere."""
+    if node.where is None:
+        return None
+    limited = ibis.ifelse(_value(node.where), _value(node.arg), ibis.null(node.arg.dtype))
+    return node.copy(arg=limited.op(), where=None).to_expr()
+
+
+def _whole(node: ops.Cast) -> Any:
+    """A number cast to a whole one is rounded, halves away from zero."""
+    kind = node.arg.dtype
+    if not node.to.is_integer() or not (kind.is_floating() or kind.is_decimal()):
+        return None
+    number = _value(node.arg)
+    half = ibis.ifelse(number < 0, number - _half(kind), number + _half(kind))
+    whole = ibis.ifelse(number < 0, half.ceil(), half.floor())
+    return None if isinstance(node.arg, ops.IfElse) and _rounded(node.arg) else whole.cast(node.to)
+
+
+def _half(kind: dt.DataType) -> Any:
+    return ibis.literal(0.5) if kind.is_floating() else ibis.literal("0.5").cast("decimal(2, 1)")
+
+
+def _rounded(node: ops.IfElse) -> bool:
+    return isinstance(node.true_expr, ops.Ceil) and isinstance(node.false_null_expr, ops.Floor)
+
+
+EVERYWHERE: dict[type, Rule] = {
+    ops.Divide: _divided,
+    ops.Quantile: _filtered_quantile,
+    ops.Median: _filtered_quantile,
+}

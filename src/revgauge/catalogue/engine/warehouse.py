@@ -1,0 +1,193 @@
+"""The warehouse: the entities, what is computed from them, and a journal of the work."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import ibis
+import ibis.expr.operations as ops
+import pyarrow as pa
+import sqlglot as sg
+
+from revgauge.catalogue.engine.base import Engine
+from revgauge.catalogue.engine.duck import DuckDB
+from revgauge.model.entities import ENTITIES
+from revgauge.model.fields import IBIS_TYPES
+from revgauge.model.store import META_TABLES, create_entity_table
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+
+@dataclass
+class Step:
+    """One piece of work of the engine: for progress, and for the plan that a build prints."""
+
+    name: str
+    kind: str
+    reads: tuple[str, ...]
+    seconds: float
+    rows: int
+
+
+@dataclass
+class Journal:
+    """What the engine did, in order."""
+
+    steps: list[Step] = field(default_factory=list)
+
+    def scans(self) -> dict[str, int]:
+        """How often each table was read."""
+        counts: dict[str, int] = {}
+        for step in self.steps:
+            for table in step.reads:
+                counts[table] = counts.get(table, 0) + 1
+        return counts
+
+
+class Warehouse:
+    """A database that holds the entities and computes everything else."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Use a database that is open."""
+        self.engine = engine
+        self.journal = Journal()
+        self._names = itertools.count(1)
+        self._tables = engine.tables()
+        self._fields: dict[str, dict[str, tuple[int, int]]] | None = None
+        self._empty: dict[str, ir.Table] = {}
+
+    @classmethod
+    def in_memory(cls) -> Warehouse:
+        """An empty database in memory."""
+        return cls.over(duckdb.connect())
+
+    @classmethod
+    def of_empty_entities(cls) -> Warehouse:
+        """Every entity loaded, with all of its fields and no row: enough to see what a definition could be asked."""
+        connection = duckdb.connect()
+        connection.execute(f"CREATE TABLE loaded_fields ({META_TABLES['loaded_fields']})")
+        for entity in ENTITIES.values():
+            create_entity_table(connection, entity.name)
+            rows = [(entity.name, field.name, 0, 0) for field in entity.fields]
+            connection.executemany("INSERT INTO loaded_fields VALUES (?, ?, ?, ?)", rows)
+        return cls.over(connection)
+
+    @property
+    def backend(self) -> Any:
+        """The Ibis backend."""
+        return self.engine.backend
+
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """The DuckDB connection below, for what loads tables into it; TypeError where another database computes."""
+        if not isinstance(self.engine, DuckDB):
+            raise TypeError(f"{self.engine.name} has no DuckDB connection")
+        return self.engine.connection
+
+    @classmethod
+    def over(cls, connection: duckdb.DuckDBPyConnection) -> Warehouse:
+        """The entities of an open DuckDB connection."""
+        return cls(DuckDB(connection))
+
+    @classmethod
+    def open(cls, store: Path, *, memory_limit: str | None = None, threads: int | None = None) -> Warehouse:
+        """The entities of a store file, read only; everything else is computed beside it in memory.
+
+        Raises FileNotFoundError if nothing was ever loaded there.
+        """
+        return cls(DuckDB.open(store, memory_limit=memory_limit, threads=threads))
+
+    def loaded(self, entity: str) -> bool:
+        """Whether anything was ever loaded for the entity."""
+        return entity in self._tables
+
+    def fields(self, entity: str) -> Mapping[str, tuple[int, int]]:
+        """The fields that a source fills: rows of the entity, and rows in which the field is not empty."""
+        if self._fields is None:
+            self._fields = {}
+            if "loaded_fields" in self._tables:
+                for row in self.engine.fetch(self.engine.entity("loaded_fields")).to_pylist():
+                    counts = (int(row["rows"]), int(row["filled"]))
+                    self._fields.setdefault(row["entity"], {})[row["field"]] = counts
+        return self._fields.get(entity, {})
+
+    def entity(self, name: str) -> ir.Table:
+        """The table of a loaded entity."""
+        return self.engine.entity(name)
+
+    def empty(self, name: str) -> ir.Table:
+        """A table of the entity's shape without rows, for an entity that may be absent."""
+        if name not in self._empty:
+            schema = ibis.schema({item.name: IBIS_TYPES[item.type] for item in ENTITIES[name].fields})
+            self._empty[name] = self.engine.add(f"empty_{name}", schema.to_pyarrow().empty_table())
+        return self._empty[name]
+
+    def literal_table(self, columns: Mapping[str, str], rows: Iterable[Sequence[Any]]) -> ir.Table:
+        """A small table of given values; `columns` are names and Ibis types."""
+        schema = ibis.schema(dict(columns))
+        listed = [dict(zip(columns, row, strict=True)) for row in rows]
+        arrow = pa.Table.from_pylist(listed, schema=schema.to_pyarrow())
+        return self.engine.add(f"given_{next(self._names)}", arrow)
+
+    def keep(self, name: str, expression: ir.Table) -> ir.Table:
+        """Compute the expression once and keep its rows under a name of their own."""
+        began = time.perf_counter()
+        table, rows = self.engine.keep(f"{name}_{next(self._names)}", expression)
+        self.journal.steps.append(Step(name, "table", self._sources(expression), time.perf_counter() - began, rows))
+        return table
+
+    def fetch(self, expression: ir.Table, name: str = "query") -> pa.Table:
+        """Compute the expression and bring its rows here."""
+        began = time.perf_counter()
+        answer = self.engine.fetch(expression)
+        self.journal.steps.append(
+            Step(name, "query", self._sources(expression), time.perf_counter() - began, answer.num_rows)
+        )
+        return answer
+
+    def grouped(
+        self,
+        table: ir.Table,
+        always: Sequence[str],
+        cuts: Sequence[Sequence[str]],
+        aggregates: Mapping[str, Any],
+        name: str = "query",
+    ) -> pa.Table:
+        """One pass over the rows, aggregated by the columns `always` and each set of columns in `cuts` in turn.
+
+        A row of the answer belongs to the cut whose columns are filled: cut columns must never be empty themselves.
+        Ibis knows no grouping sets, so its query by all columns at once is given them before it runs; every database
+        that is supported has them.
+        """
+        every = list(dict.fromkeys(column for cut in cuts for column in cut))
+        expression = table.group_by(*always, *every).aggregate(**aggregates)
+        if [set(cut) for cut in cuts] == [set(every)]:
+            return self.fetch(expression, name)
+        began = time.perf_counter()
+        query = self.engine.query(expression).assert_is(sg.exp.Select)
+        selected = {column.alias_or_name: column.unalias() for column in query.selects}
+        sets = [sg.exp.Tuple(expressions=[selected[column].copy() for column in (*always, *cut)]) for cut in cuts]
+        query.set("group", sg.exp.Group(grouping_sets=[sg.exp.GroupingSets(expressions=sets)]))
+        answer = self.engine.arrow(query, expression.schema())
+        seconds = time.perf_counter() - began
+        self.journal.steps.append(Step(name, "query", self._sources(expression), seconds, answer.num_rows))
+        return answer
+
+    def pairs(self, expression: ir.Table) -> list[tuple[Any, ...]]:
+        """The rows of a small expression as tuples."""
+        return [tuple(row.values()) for row in self.fetch(expression, "lookup").to_pylist()]
+
+    @staticmethod
+    def _sources(expression: ir.Table) -> tuple[str, ...]:
+        return tuple(sorted(node.name for node in expression.op().find(ops.DatabaseTable)))
+
+    def close(self) -> None:
+        """End the connection."""
+        self.engine.close()
