@@ -55,6 +55,10 @@ class Rates:
         """Currencies with a quote."""
         return tuple(self._days)
 
+    def quotes(self, currency: str) -> list[tuple[date, Decimal]]:
+        """The quotes of a currency in order of their days."""
+        return list(zip(self._days.get(currency, ()), self._rates.get(currency, ()), strict=True))
+
     def on(self, currency: str, day: date) -> Decimal | None:
         """Units of the reporting currency for one unit on that day; None before the first quote."""
         if currency == self.reporting_currency:
@@ -138,6 +142,11 @@ class Context:
     def periods(self) -> tuple[Period, ...]:
         """The periods that are evaluated, for tables that compare the two ends of each."""
         return self.scope.periods
+
+    @property
+    def split(self) -> frozenset[str]:
+        """The dimensions by which a metric is asked for, split or limited."""
+        return self.scope.split
 
     @property
     def whole_by(self) -> tuple[str, ...]:

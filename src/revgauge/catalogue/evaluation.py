@@ -18,6 +18,8 @@ from revgauge.catalogue.measures import (
     Constant,
     Curve,
     Distinct,
+    Explained,
+    History,
     Leaf,
     Measure,
     Named,
@@ -25,15 +27,18 @@ from revgauge.catalogue.measures import (
     OfPeriod,
     Spread,
     Total,
+    Uncut,
     Unknown,
     Worked,
+    cut_leaves,
 )
-from revgauge.catalogue.params import read_params
-from revgauge.catalogue.planner import Answer, Cut, Key, Planner
+from revgauge.catalogue.params import MetricName, read_params
+from revgauge.catalogue.planner import Answers, Cut, Key, Planner
 from revgauge.catalogue.registry import Catalogue, Metric, UnknownName
 from revgauge.catalogue.resolver import NotComputable, Resolver
-from revgauge.catalogue.series import PRECISION, ZERO, Reasons, Series, apply, combine
+from revgauge.catalogue.series import PRECISION, ZERO, Reasons, Series, apply, combine, over_runs
 from revgauge.catalogue.statistics import few, mean_interval, wilson
+from revgauge.catalogue.values_of import ValuesOf
 from revgauge.model.period import Grain, Period
 
 
@@ -68,6 +73,8 @@ class Value:
     """The 95 % interval: Wilson's for a share of counts, Student's for a mean."""
     statistics: Mapping[str, Decimal | None] = field(default_factory=dict)
     """For durations and other spreads: mean, median, p90 and the number of cases."""
+    factors: Mapping[str, Decimal | None] = field(default_factory=dict)
+    """What the value is made of, where its definition names it."""
 
 
 @dataclass
@@ -84,6 +91,7 @@ class Result:
     denominator: Series | None = None
     counted: bool = False
     statistics: dict[str, Any] = field(default_factory=dict)
+    factors: dict[str, Series] = field(default_factory=dict)
 
     def values(self) -> Iterator[Value]:
         """One value for each period and key, in order."""
@@ -122,17 +130,20 @@ class Result:
             denominator,
             interval,
             found,
+            {name: part.at(row, column) for name, part in self.factors.items()},
         )
 
 
 class Evaluation:
     """One look at the warehouse: what is computed for one request serves the others."""
 
-    def __init__(self, catalogue: Catalogue, context: Context) -> None:
-        """Evaluate metrics of the catalogue over the warehouse of the context."""
+    def __init__(self, catalogue: Catalogue, context: Context, resolver: Resolver | None = None) -> None:
+        """Evaluate metrics of the catalogue over the warehouse of the context; a resolver brings tables made before."""
         self.catalogue = catalogue
         self.context = context
-        self.resolver = Resolver(catalogue, context)
+        self.resolver = resolver or Resolver(catalogue, context)
+        if resolver is None:
+            self.resolver.values_of = ValuesOf(catalogue, self._within)
         self.planner = Planner(self.resolver)
         self.reasons = Reasons()
         self._works: dict[tuple[Cut, tuple[Key, ...]], Work] = {}
@@ -146,8 +157,11 @@ class Evaluation:
         known = self.catalogue.params(metric)
         settings = self.context.settings.defaults.get(metric.name, {})
         given = read_params(metric.name, known, {**settings, **request.params})
+        names = {name: value for name, value in given.items() if isinstance(value, MetricName)}
+        given |= {name: MetricName(self.catalogue.metric(value).name) for name, value in names.items()}
         split = (*request.by, *request.only)
-        scope = Scope(tuple(name for name in WHOLE_DIMENSIONS if name in split), request.periods)
+        whole_by = tuple(name for name in WHOLE_DIMENSIONS if name in split)
+        scope = Scope(whole_by, request.periods, frozenset(split))
         measure = self.resolver.measure(metric, given, scope)
         self.check_dimensions(metric, measure, split)
         defaults = {name: param.default for name, param in known.items() if not param.required}
@@ -156,8 +170,11 @@ class Evaluation:
     def dimensions(self, metric: Metric, measure: Measure) -> tuple[str, ...]:
         """By what a metric can be cut: what all the facts that it reads share."""
         shared: list[str] | None = None
-        for leaf in measure.leaves():
-            names = list(self.planner.dimensions(leaf.facts))
+        for leaf, uncut in cut_leaves(measure):
+            if any(part.dimensions is None for part in uncut):
+                continue
+            ignored = [name for part in uncut for name in part.dimensions or ()]
+            names = [*self.planner.dimensions(leaf.facts), *ignored]
             shared = names if shared is None else [name for name in shared if name in names]
         return tuple(name for name in shared or () if name not in metric.excluded)
 
@@ -184,6 +201,20 @@ class Evaluation:
             for request, (metric, params, measure) in zip(requests, prepared, strict=True)
         ]
 
+    def _within(
+        self, metric: str, periods: tuple[Period, ...], by: tuple[str, ...], only: Mapping[str, str]
+    ) -> Iterator[Value]:
+        """Values that a table of this evaluation is made of; none have a period before them that is no calendar's."""
+        inner = Evaluation(self.catalogue, self.context, self.resolver)
+        request = Request(metric, periods, {}, by, only)
+        calendar = self.context.calendar
+        odd = any(calendar.containing(period.start, period.grain) != period for period in periods)
+        if odd and _looks_elsewhere(inner.measure(request)[2]):
+            reason = f"{metric} compares periods of the calendar, and this is none"
+            return iter([Value(metric, period, only, None, reason) for period in periods])
+        (result,) = inner.results([request])
+        return result.values()
+
     def _cut(self, request: Request) -> Cut:
         return Cut(request.by, tuple(sorted(request.only.items())))
 
@@ -192,15 +223,22 @@ class Evaluation:
             self.planner.want(measure, cut, periods)
         elif isinstance(measure, At):
             self._plan(measure.measure, [measure.when(period) for period in periods], cut)
+        elif isinstance(measure, History):
+            for part in measure.of:
+                self._plan(part, _runs(measure, periods), cut)
+        elif isinstance(measure, Uncut):
+            self._plan(measure.measure, periods, cut.without(measure))
         else:
             for part in measure.parts():
                 self._plan(part, periods, cut)
 
     def _result(self, request: Request, metric: Metric, params: Mapping[str, Any], measure: Measure) -> Result:
         cut = self._cut(request)
-        leaves = list(measure.leaves()) if _begun(request, metric) else []
-        answers = {id(leaf): self.planner.answer(leaf, cut) for leaf in leaves}
-        keys = sorted({key for answer in answers.values() for key in answer.keys})
+        answers: Answers = {}
+        for leaf, uncut in cut_leaves(measure) if _begun(request, metric) else ():
+            mine = cut.without(*uncut)
+            answers[id(leaf), mine] = self.planner.answer(leaf, mine)
+        keys = sorted({key for (_, mine), answer in answers.items() if mine == cut for key in answer.keys})
         if not request.by:
             keys = [()]
         begun = [period for period in request.periods if period.begun or metric.looks_ahead]
@@ -208,6 +246,9 @@ class Evaluation:
         work.answers.update(answers)
         series = self._framed(work.series(measure, begun), request, metric)
         result = Result(request, metric, params, keys, series, self.reasons)
+        result.factors = {
+            name: self._framed(work.series(factor, begun), request, metric) for name, factor in _factors(measure)
+        }
         top = _unwrapped(measure)
         if isinstance(top, Arithmetic) and top.operation == "/":
             result.numerator = self._framed(work.series(top.left, begun), request, metric)
@@ -245,7 +286,24 @@ def _rows_for(grid: list[list[Any]], request: Request, metric: Metric, empty: li
 
 
 def _unwrapped(measure: Measure) -> Measure:
-    return _unwrapped(measure.measure) if isinstance(measure, Noted | Named) else measure
+    return _unwrapped(measure.measure) if isinstance(measure, Noted | Named | Explained) else measure
+
+
+def _factors(measure: Measure) -> tuple[tuple[str, Measure], ...]:
+    """The factors that a definition names, whatever is wrapped around it."""
+    if isinstance(measure, Explained):
+        return measure.factors
+    return _factors(measure.measure) if isinstance(measure, Noted | Named) else ()
+
+
+def _looks_elsewhere(measure: Measure) -> bool:
+    """Whether a measure reads other periods than the one that is asked for."""
+    return isinstance(measure, At | History) or any(_looks_elsewhere(part) for part in measure.parts())
+
+
+def _runs(history: History, periods: Sequence[Period]) -> list[Period]:
+    """Every period that a history looks at, once and in order."""
+    return sorted({one for period in periods for one in history.periods(period)})
 
 
 def _counts(measure: Measure) -> bool:
@@ -262,13 +320,14 @@ def _counts(measure: Measure) -> bool:
 class Work:
     """Works measures out for the keys of one cut from what was found for their leaves."""
 
-    def __init__(self, answers: dict[int, Answer], reasons: Reasons, cut: Cut, keys: list[Key]) -> None:
-        """Take the answers by the identity of their leaf."""
+    def __init__(self, answers: Answers, reasons: Reasons, cut: Cut, keys: list[Key]) -> None:
+        """Take the answers by the identity of their leaf and the cut."""
         self.answers = answers
         self.reasons = reasons
         self.cut = cut
         self.keys = keys
         self._known: dict[tuple[int, tuple[Period, ...]], Series] = {}
+        self._wider: dict[Cut, Work] = {}
 
     def series(self, measure: Measure, periods: Sequence[Period]) -> Series:
         """The values of a measure in the periods."""
@@ -279,7 +338,7 @@ class Work:
             self._known[key] = self._series(measure, periods)
         return self._known[key]
 
-    def _series(self, measure: Measure, periods: Sequence[Period]) -> Series:  # noqa: C901, PLR0911 - one for each kind
+    def _series(self, measure: Measure, periods: Sequence[Period]) -> Series:  # noqa: C901, PLR0911, PLR0912 - a kind each
         shape = (len(periods), len(self.keys))
         match measure:
             case Constant(value):
@@ -289,12 +348,16 @@ class Work:
             case Arithmetic(operation, left, right, emptiness):
                 code = self.reasons.code(emptiness or "there is nothing to divide by: the denominator is not above 0")
                 return combine(operation, self.series(left, periods), self.series(right, periods), code)
-            case Named(_, inner):
+            case Named(_, inner) | Explained(inner):
                 return self.series(inner, periods)
             case At(inner, when):
                 return self.series(inner, [when(period) for period in periods])
-            case OfPeriod(number):
-                return self._of_periods(number, periods, shape)
+            case Uncut(inner):
+                return self._uncut(measure, inner, periods)
+            case History():
+                return self._history(measure, periods)
+            case OfPeriod():
+                return self._of_periods(measure, periods, shape)
             case Worked(function, of, emptiness):
                 return apply(function, [self.series(part, periods) for part in of], self.reasons.code(emptiness))
             case Noted(inner, mark, share, limit):
@@ -308,17 +371,37 @@ class Work:
         raise TypeError(f"{type(measure).__name__} is no measure")
 
     def _noted(self, marked: Series, mark: str, share: Measure, limit: Decimal, periods: Sequence[Period]) -> Series:
-        if any(id(leaf) not in self.answers for leaf in share.leaves()):
+        if any((id(leaf), self.cut.without(*uncut)) not in self.answers for leaf, uncut in cut_leaves(share)):
             return marked  # only the value was asked for, as by a listing of rows
         part = self.series(share, periods)
         return Series(marked.numbers, marked.codes, {**marked.marks, mark: (part.codes == 0) & (part.numbers >= limit)})
 
-    def _of_periods(self, number: Any, periods: Sequence[Period], shape: tuple[int, int]) -> Series:
+    def _uncut(self, measure: Uncut, inner: Measure, periods: Sequence[Period]) -> Series:
+        """The values for the keys without the dimensions that do not matter, each given to all keys that share it."""
+        cut = self.cut.without(measure)
+        kept = [place for place, name in enumerate(self.cut.dimensions) if name in cut.dimensions]
+        shared = [tuple(key[place] for place in kept) for key in self.keys]
+        keys = sorted(set(shared))
+        if cut not in self._wider:
+            self._wider[cut] = Work(self.answers, self.reasons, cut, keys)
+        found = self._wider[cut].series(inner, periods)
+        columns = [keys.index(key) for key in shared]
+        marks = {mark: grid[:, columns] for mark, grid in found.marks.items()}
+        return Series(found.numbers[:, columns], found.codes[:, columns], marks)
+
+    def _history(self, measure: History, periods: Sequence[Period]) -> Series:
+        every = _runs(measure, periods)
+        place = {period: row for row, period in enumerate(every)}
+        parts = [self.series(part, every) for part in measure.of]
+        runs = [[place[one] for one in measure.periods(period)] for period in periods]
+        return over_runs(measure.function, parts, runs, len(self.keys), self.reasons.code(measure.emptiness))
+
+    def _of_periods(self, measure: OfPeriod, periods: Sequence[Period], shape: tuple[int, int]) -> Series:
         series = Series.full(shape, ZERO)
         for row, period in enumerate(periods):
-            found = number(period)
+            found = measure.number(period)
             if found is None:
-                series.codes[row] = self.reasons.code("the period has no such number")
+                series.codes[row] = self.reasons.code(measure.emptiness)
             else:
                 series.numbers[row] = found
         return series
@@ -330,7 +413,7 @@ class Work:
 
     def _leaf(self, leaf: Leaf, periods: Sequence[Period]) -> Series:
         shape = (len(periods), len(self.keys))
-        answer = self.answers[id(leaf)]
+        answer = self.answers[id(leaf), self.cut]
         if answer.missing:
             return Series.null(shape, self.reasons.code(answer.missing))
         series = Series.full(shape, ZERO)
@@ -347,7 +430,7 @@ class Work:
 
     def statistics(self, leaf: Spread, periods: Sequence[Period]) -> dict[str, list[list[Any]]]:
         """Mean, median, p90, deviation and number of cases of a spread, for each period and key."""
-        answer = self.answers[id(leaf)]
+        answer = self.answers[id(leaf), self.cut]
         there, here = self._places(answer.keys)
         names = ("mean", "median", "p90", "deviation", "cases")
         found: dict[str, list[list[Any]]] = {name: [] for name in names}
@@ -370,7 +453,7 @@ class Work:
 
     def _spread(self, leaf: Spread, periods: Sequence[Period]) -> Series:
         shape = (len(periods), len(self.keys))
-        answer = self.answers[id(leaf)]
+        answer = self.answers[id(leaf), self.cut]
         if answer.missing:
             return Series.null(shape, self.reasons.code(answer.missing))
         series = Series.null(shape, self.reasons.code("no case ended in the period"))
@@ -390,7 +473,7 @@ class Work:
 
     def _curve(self, leaf: Curve, periods: Sequence[Period]) -> Series:
         shape = (len(periods), len(self.keys))
-        answer = self.answers[id(leaf)]
+        answer = self.answers[id(leaf), self.cut]
         if answer.missing:
             return Series.null(shape, self.reasons.code(answer.missing))
         series = Series.null(shape, self.reasons.code(leaf.emptiness))

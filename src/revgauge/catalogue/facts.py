@@ -60,6 +60,8 @@ class Scope:
     """Dimensions of which each value is treated as a company of its own (product, plan)."""
     periods: tuple[Period, ...] = ()
     """The periods, for the tables that compare two ends of each."""
+    split: frozenset[str] = frozenset()
+    """The dimensions that are asked for, for the metrics that mean something else by one of them."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ A value that cannot be worked out is null and carries its reason; arithmetic pas
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from decimal import Decimal
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from revgauge.catalogue.facts import Facts
 
 Statistic = Literal["mean", "median", "p90"]
+Pace = Literal["day", "month"]
 Column = Any
 """A column of the rows: its name, or an Ibis expression of them such as `_.amount * 2`."""
 
@@ -107,6 +108,7 @@ class OfPeriod(Measure):
     """A number that follows from the period alone, such as the days that have passed."""
 
     number: Callable[[Period], Decimal | None]
+    emptiness: str = "the period has no such number"
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,6 +122,35 @@ class Worked(Measure):
     def parts(self) -> tuple[Measure, ...]:
         """What the function is given."""
         return self.of
+
+
+@dataclass(frozen=True, eq=False)
+class History(Measure):
+    """A value worked out from what other measures were in a run of periods, such as the months before.
+
+    The function is given a list for each measure, in the order of the periods.
+    """
+
+    function: Callable[..., Decimal | None]
+    of: tuple[Measure, ...]
+    periods: Callable[[Period], Sequence[Period]]
+    emptiness: str = "the periods before do not give it"
+
+    def parts(self) -> tuple[Measure, ...]:
+        """What is looked up in each of the periods."""
+        return self.of
+
+
+@dataclass(frozen=True, eq=False)
+class Explained(Measure):
+    """A measure with the factors that it is made of, by name, to be shown beside it."""
+
+    measure: Measure
+    factors: tuple[tuple[str, Measure], ...]
+
+    def parts(self) -> tuple[Measure, ...]:
+        """The measure and its factors."""
+        return (self.measure, *(factor for _, factor in self.factors))
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,6 +177,23 @@ class Named(Measure):
     def parts(self) -> tuple[Measure, ...]:
         """The metric's own measure."""
         return (self.measure,)
+
+
+@dataclass(frozen=True, eq=False)
+class Uncut(Measure):
+    """A measure that is not split with the rest: of all departments together, or of the whole company."""
+
+    measure: Measure
+    dimensions: tuple[str, ...] | None = None
+    """The dimensions by which it is neither split nor limited; None: all of them."""
+
+    def parts(self) -> tuple[Measure, ...]:
+        """The measure of the whole."""
+        return (self.measure,)
+
+    def ignores(self, dimension: str) -> bool:
+        """Whether its value is the same for each value of the dimension."""
+        return self.dimensions is None or dimension in self.dimensions
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,6 +245,18 @@ class Revaluation(Total):
 
 
 @dataclass(frozen=True, eq=False)
+class Accrual(Total):
+    """What a balance earned over the span: each of its days adds the balance of that day at that day's rate.
+
+    The facts hold changes of the balance, with the columns of `catalogue.accruals`; so the cost grows with the changes
+    and not with the days.
+    """
+
+    pace: Pace = "day"
+    """Of what the balance is an amount: of each day, or of each month, of which a day earns its part."""
+
+
+@dataclass(frozen=True, eq=False)
 class Distinct(Leaf):
     """How many different values a column has among the rows."""
 
@@ -235,8 +295,15 @@ def limited(measure: Measure, only: tuple[tuple[str, str], ...]) -> Measure:
 
 def _limited(measure: Measure, only: tuple[tuple[str, str], ...], known: dict[int, Measure]) -> Measure:
     # A leaf that stands in several places stays one leaf, so that it is read once.
+    if isinstance(measure, Explained):
+        factors = tuple((name, _limited(factor, only, known)) for name, factor in measure.factors)
+        return Explained(_limited(measure.measure, only, known), factors)
     if id(measure) not in known:
         changed: dict[str, Any] = {"only": (*measure.only, *only)} if isinstance(measure, Leaf) else {}
+        if isinstance(measure, Uncut):
+            left = tuple(pair for pair in only if not measure.ignores(pair[0]))
+            known[id(measure)] = replace(measure, measure=_limited(measure.measure, left, {}))
+            return known[id(measure)]
         for part in fields(measure):  # type: ignore[arg-type] # every kind of measure is a dataclass
             value = getattr(measure, part.name)
             if isinstance(value, Measure):
@@ -245,6 +312,15 @@ def _limited(measure: Measure, only: tuple[tuple[str, str], ...], known: dict[in
                 changed[part.name] = tuple(_limited(item, only, known) for item in value)
         known[id(measure)] = replace(measure, **changed)  # type: ignore[type-var] # the same
     return known[id(measure)]
+
+
+def cut_leaves(measure: Measure, ignored: tuple[Uncut, ...] = ()) -> Iterator[tuple[Leaf, tuple[Uncut, ...]]]:
+    """All leaves below, each with what of it is not cut."""
+    if isinstance(measure, Leaf):
+        yield measure, ignored
+    within = (*ignored, measure) if isinstance(measure, Uncut) else ignored
+    for part in measure.parts():
+        yield from cut_leaves(part, within)
 
 
 def ratio(part: Measure, whole: Measure, empty: str = "") -> Measure:
@@ -282,6 +358,11 @@ def balance(
 ) -> Total:
     """The state on the last day of the span: all changes up to it, added up."""
     return Total(facts, at, where, span or UpToClosing(), value=change, currency=currency, convert_on=convert_on)
+
+
+def accrual(facts: Facts, change: Column, *, currency: str, pace: Pace, span: Span | None = None) -> Accrual:
+    """What a balance earned day by day, from its changes: of each month or of each day."""
+    return Accrual(facts, span=span or During(), value=change, currency=currency, pace=pace)
 
 
 def spread(

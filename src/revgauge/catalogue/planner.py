@@ -15,15 +15,27 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal, localcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import ibis
 import numpy as np
 import pyarrow as pa
 
+from revgauge.catalogue.accruals import EARNED, PARTS, UNRATED, Earnings
 from revgauge.catalogue.engine import day_literal, to_decimal
 from revgauge.catalogue.facts import UNKNOWN, Dimension, Facts, Scope
-from revgauge.catalogue.measures import Curve, Distinct, Leaf, Measure, Revaluation, Spread, Total
+from revgauge.catalogue.measures import (
+    Accrual,
+    Column,
+    Curve,
+    Distinct,
+    Leaf,
+    Measure,
+    Revaluation,
+    Spread,
+    Total,
+    Uncut,
+)
 from revgauge.catalogue.registry import UnknownName
 from revgauge.catalogue.resolver import NotComputable, Resolver
 from revgauge.catalogue.series import PRECISION, ZERO, Numbers
@@ -45,6 +57,15 @@ class Cut:
     dimensions: tuple[str, ...] = ()
     only: tuple[tuple[str, str], ...] = ()
 
+    def without(self, *uncut: Uncut) -> Cut:
+        """The cut as far as it concerns what is not cut by some dimensions."""
+
+        def matters(name: str) -> bool:
+            return not any(part.ignores(name) for part in uncut)
+
+        dimensions = tuple(name for name in self.dimensions if matters(name))
+        return Cut(dimensions, tuple(pair for pair in self.only if matters(pair[0])))
+
 
 @dataclass
 class Answer:
@@ -56,6 +77,10 @@ class Answer:
     extras: dict[str, dict[Days, Numbers]] = field(default_factory=dict)
     missing: str = ""
     parts: dict[Days, dict[Key, list[Any]]] = field(default_factory=dict)
+
+
+Answers = dict[tuple[int, Cut], Answer]
+"""What was found, by the identity of the leaf and the cut."""
 
 
 @dataclass
@@ -76,7 +101,7 @@ class Planner:
         self.resolver = resolver
         self.context = resolver.context
         self._tasks: dict[tuple[int, Cut], Task] = {}
-        self._answers: dict[tuple[int, Cut], Answer] = {}
+        self._answers: Answers = {}
         self._kept: list[Measure] = []
 
     def want(self, leaf: Leaf, cut: Cut, periods: Iterable[Period]) -> None:
@@ -177,16 +202,7 @@ class Planner:
         if by_currency:
             table = table.mutate(in_currency=table[by_currency])
             always.append("in_currency")
-        aggregates: dict[str, Any] = {}
-        named: dict[Any, str] = {}
-        columns: dict[int, tuple[str, str | None]] = {}
-        for task in tasks:
-            leaf = _total(task.leaf)
-            value = _named(named, aggregates, _sum(table, leaf.value, leaf.where))
-            gap = None
-            if leaf.gap is not None:
-                gap = _named(named, aggregates, _sum(table, leaf.gap, leaf.where))
-            columns[id(task)] = (value, gap)
+        aggregates, columns = _aggregates(table, tasks)
         for cut, rows in self._by_cut(table, always, tasks, aggregates):
             sums = _Sums(rows, ordered, cut, by_currency=by_currency is not None)
             for task in tasks:
@@ -225,10 +241,12 @@ class Planner:
         firsts = {days[0] for name in rates.currencies if (days := rates.changes(name, date.min, last))}
         return eves | firsts | {day for currency in rates.currencies for day in rates.changes(currency, first, last)}
 
-    def _from_sums(self, task: Task, sums: _Sums, spans: set[Days], columns: tuple[str, str | None]) -> Answer:
+    def _from_sums(self, task: Task, sums: _Sums, spans: set[Days], columns: _Columns) -> Answer:
         leaf = _total(task.leaf)
         answer = Answer(sums.keys)
-        value, gap = columns
+        value, gap = columns.value, columns.gap
+        if isinstance(leaf, Accrual):
+            return self._accrued(leaf, sums, list(spans), columns)
         if isinstance(leaf, Revaluation):
             for period in task.periods:
                 days = leaf.days(period)
@@ -262,6 +280,27 @@ class Planner:
                 for row in (place for place, rate in enumerate(rates) if rate is None):
                     gaps[row] = gaps[row] + (amounts[row] != 0).astype(int)
         return numbers, gaps
+
+    def _accrued(self, leaf: Accrual, sums: _Sums, spans: list[Days], columns: _Columns) -> Answer:
+        """What the balances earned over each span, and whether any of it was in a currency without a rate."""
+        earnings = Earnings(self.context.rates, leaf.pace)
+        befores = [(days.first or date.min + DAY) - DAY for days in spans]
+        numbers = gaps = np.full((len(spans), len(sums.keys)), ZERO, dtype=object)
+        with localcontext(prec=PRECISION):
+            for currency in sums.currencies:
+                opened = sums.over_all(columns.value, [Days(None, day) for day in befores], currency)
+                closed = sums.over_all(columns.value, [Days(None, days.last) for days in spans], currency)
+                grown: list[Numbers] = []
+                for unit, column in ((earnings.earned, columns.earned), (earnings.unrated, columns.gap)):
+                    late = np.array([[Decimal(unit(currency, days.last))] for days in spans], dtype=object)
+                    early = np.array([[Decimal(unit(currency, day))] for day in befores], dtype=object)
+                    grown.append(closed * late - opened * early - sums.over_all(str(column), spans, currency))
+                numbers, gaps = numbers + grown[0], gaps + abs(grown[1])
+            numbers = numbers / Decimal(PARTS[leaf.pace])
+        answer = Answer(sums.keys)
+        answer.numbers = dict(zip(spans, numbers, strict=True))
+        answer.gaps = dict(zip(spans, gaps, strict=True))
+        return answer
 
     def _revalued(self, sums: _Sums, column: str, changes: str | None, period: Period) -> tuple[Numbers, Numbers]:
         """What changed rates alone did to the balances of the day before, over the period."""
@@ -368,6 +407,14 @@ class Planner:
             self._answers[id(leaf), task.cut] = answer
 
 
+class _Columns(NamedTuple):
+    """The columns of the aggregated rows that a task reads."""
+
+    value: str
+    gap: str | None
+    earned: str = ""
+
+
 class _Sums:
     """Running totals over buckets, by key and, where amounts keep their currency, by currency."""
 
@@ -427,7 +474,7 @@ def _exact(value: Any) -> Decimal:
 def _group(task: Task) -> tuple[Any, ...]:
     """Tasks with the same answer to this are computed together: one pass over the rows for all of their cuts."""
     leaf = task.leaf
-    kind = Revaluation if isinstance(leaf, Revaluation) else Total if isinstance(leaf, Total) else Leaf
+    kind = next(kind for kind in (Revaluation, Accrual, Total, Leaf) if isinstance(leaf, kind))
     return (leaf.facts, leaf.at, kind, task.cut.only, leaf.only)
 
 
@@ -440,6 +487,24 @@ def _every(tasks: Sequence[Task]) -> Cut:
 def narrowed(cut: Cut, leaf: Leaf) -> Cut:
     """The cut within the limits of the leaf itself."""
     return Cut(cut.dimensions, tuple(sorted({*cut.only, *leaf.only})))
+
+
+def _aggregates(table: ir.Table, tasks: Sequence[Task]) -> tuple[dict[str, Any], dict[int, _Columns]]:
+    """The sums that the tasks need, each once, and which of them are whose."""
+    aggregates: dict[str, Any] = {}
+    named: dict[Any, str] = {}
+    columns: dict[int, _Columns] = {}
+    for task in tasks:
+        leaf = _total(task.leaf)
+
+        def summed(column: Column, leaf: Total = leaf) -> str:
+            return _named(named, aggregates, _sum(table, column, leaf.where))
+
+        if isinstance(leaf, Accrual):
+            columns[id(task)] = _Columns(summed(leaf.value), summed(UNRATED), summed(EARNED))
+        else:
+            columns[id(task)] = _Columns(summed(leaf.value), None if leaf.gap is None else summed(leaf.gap))
+    return aggregates, columns
 
 
 def _total(leaf: Leaf) -> Total:
@@ -495,7 +560,10 @@ def _statistics(table: ir.Table, leaf: Leaf) -> dict[str, Any]:
 
 
 def _bucket(day: Any, edges: list[date]) -> Any:
-    """Where between the edges a day lies: by number if they are few, else the first day of its month, or itself."""
+    """Where between the edges a day lies: by number if they are few, else by a day since which there is no other edge.
+
+    That is the first day of its month, or an edge within the month, or the day itself.
+    """
     if not edges:
         return ibis.literal(0).cast("int64")
     if len(edges) <= FEW:
@@ -503,9 +571,13 @@ def _bucket(day: Any, edges: list[date]) -> Any:
         for edge in edges[1:]:
             bucket = bucket + ibis.ifelse(day >= day_literal(edge), 1, 0)
         return bucket.cast("int64")
-    if all(edge.day == 1 for edge in edges):
-        return day.truncate("M").cast("date")
-    return day
+    odd = [edge for edge in edges if edge.day != 1]
+    if len(odd) > FEW:
+        return day
+    bucket = day.truncate("M").cast("date")
+    for edge in odd:
+        bucket = ibis.ifelse(day >= day_literal(edge), ibis.greatest(bucket, day_literal(edge)), bucket)
+    return bucket
 
 
 def _keys(rows: pa.Table, cut: Cut) -> tuple[list[Key], Any]:

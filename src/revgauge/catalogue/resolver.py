@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from revgauge.catalogue.context import Context, missing_words
 from revgauge.catalogue.facts import WHOLE_DIMENSIONS, Facts, Scope, freeze
-from revgauge.catalogue.measures import Measure, Named, Unknown, limited
+from revgauge.catalogue.measures import Measure, Named, Unknown, cut_leaves, limited
 from revgauge.catalogue.params import ParamError
 from revgauge.catalogue.registry import Catalogue, Definition, Derived, Metric
 from revgauge.model.entities import ENTITIES
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
+
+    from revgauge.catalogue.values_of import ValuesOf
 
 
 class NotComputable(Exception):  # noqa: N818 - it is an answer, not an error
@@ -43,6 +45,8 @@ class Resolver:
         self._asked: dict[Facts, frozenset[str]] = {}
         self._made_with: dict[Facts, frozenset[str]] = {}
         self._measures: dict[tuple[Any, ...], Measure] = {}
+        self.values_of: ValuesOf | None = None
+        """Values of other metrics, for tables that are made of them; set by the evaluation."""
 
     def missing(self, needs: tuple[str, ...]) -> list[str]:
         """Which of the needed `entity.field`s no source fills."""
@@ -68,7 +72,15 @@ class Resolver:
             wanted = ", ".join(f"{param.name} ({param.describe()})" for param in lacking)
             raise ParamError(f"{metric.name} needs {wanted}")
         whole_by = {*scope.whole_by, *metric.limits}
-        scope = replace(scope, whole_by=tuple(name for name in WHOLE_DIMENSIONS if name in whole_by))
+        scope = replace(
+            scope,
+            whole_by=tuple(name for name in WHOLE_DIMENSIONS if name in whole_by),
+            split=scope.split.union(metric.limits),
+        )
+        if metric.compares is not None:
+            calendar = self.context.calendar
+            compared = {one for period in scope.periods for one in metric.compares(calendar, period, known)}
+            scope = replace(scope, periods=tuple(sorted(compared)))
         parts = [self._part(name, known, scope) for name in metric.reads]
         own = {_argument(metric, name): known[name] for name in metric.own_params}
         measure = metric.function(*parts, **own)
@@ -78,9 +90,10 @@ class Resolver:
 
     def _limited(self, metric: Metric, measure: Measure) -> Measure:
         """The measure within the limits of the metric; Unknown where something that it reads lacks the dimension."""
-        for leaf in measure.leaves():
+        for leaf, uncut in cut_leaves(measure):
             facts = self.catalogue.derived.get(leaf.facts.name)
-            lacking = [name for name in metric.limits if facts is None or name not in facts.dimensions]
+            asked = [name for name in metric.limits if not any(part.ignores(name) for part in uncut)]
+            lacking = [name for name in asked if facts is None or name not in facts.dimensions]
             if lacking:
                 return Unknown(f"{leaf.facts.name}, which it reads, has no dimension {' or '.join(lacking)}")
         return limited(measure, tuple(sorted(metric.limits.items())))
@@ -110,7 +123,13 @@ class Resolver:
         values = {key: params.get(key, param.default) for key, param in known.items()}
         periods = scope.periods if self.per_period(definition, {**values, **definition.fixed}) else ()
         frozen = tuple(sorted((key, freeze(value)) for key, value in values.items()))
-        return Facts(name, frozen, Scope(scope.whole_by, periods))
+        own = self.catalogue.whole_by(definition)
+        whole_by = tuple(
+            name
+            for name in dict.fromkeys((*WHOLE_DIMENSIONS, *own))
+            if name in scope.whole_by or (name in own and name in scope.split)
+        )
+        return Facts(name, frozen, Scope(whole_by, periods))
 
     def per_period(self, definition: Derived, params: Mapping[str, Any]) -> bool:
         """Whether a derived table, or one that it reads, compares the ends of periods."""
@@ -154,6 +173,8 @@ class Resolver:
         for name in definition.reads:
             if name == "context":
                 parts.append(self.context.within(facts.scope, asked))
+            elif name == "values_of":
+                parts.append(self.values_of)
             elif name in ENTITIES:
                 parts.append(self._entity(name, optional=name in definition.optional))
             else:

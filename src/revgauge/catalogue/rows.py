@@ -9,20 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal, localcontext
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+import ibis
 import numpy as np
 from ibis import _
 
+from revgauge.catalogue.accruals import PARTS, Earnings
 from revgauge.catalogue.engine import day_literal, to_decimal
 from revgauge.catalogue.evaluation import Evaluation, Request, Value, Work
 from revgauge.catalogue.measures import (
+    Accrual,
     Arithmetic,
     At,
     Curve,
     Distinct,
+    Explained,
+    History,
     Leaf,
     Measure,
     Named,
@@ -30,9 +36,10 @@ from revgauge.catalogue.measures import (
     Revaluation,
     Spread,
     Total,
+    Uncut,
     Unknown,
 )
-from revgauge.catalogue.planner import Answer, Cut, column_of, narrowed
+from revgauge.catalogue.planner import Answer, Answers, Cut, column_of, narrowed
 from revgauge.catalogue.registry import Metric
 from revgauge.catalogue.resolver import NotComputable
 from revgauge.catalogue.series import PRECISION, ZERO
@@ -93,12 +100,12 @@ class RowFinder:
         (result,) = self.evaluation.results([request])
         value = next(iter(result.values()))
         cut = Cut((), tuple(sorted(request.only.items())))
-        answers: dict[int, Answer] = {}
+        answers: Answers = {}
         parts: list[Part] = []
         if period.begun or metric.looks_ahead:
-            for name, leaf, when in _leaves(measure, period, metric.name):
-                answer = answers.setdefault(id(leaf), Answer([()]))
-                part = self._part(name, leaf, when, cut, answer)
+            for name, leaf, when, mine in _leaves(measure, period, metric.name, cut):
+                answer = answers.setdefault((id(leaf), mine), Answer([()]))
+                part = self._part(name, leaf, when, mine, answer)
                 if not any(_same(part, other) for other in parts):
                     parts.append(part)
         added = None
@@ -119,11 +126,13 @@ class RowFinder:
         if leaf.where is not None:
             table = table.filter(column_of(table, leaf.where).fill_null(False))
         table = table.filter(table[leaf.at] <= day_literal(days.last))
-        if days.first is not None:
+        if days.first is not None and not isinstance(leaf, Accrual):
             table = table.filter(table[leaf.at] >= day_literal(days.first))
         keys = [key for key in self._row_key(leaf) if key in table.columns]
         if isinstance(leaf, Revaluation):
             rows = self._revalued(leaf, period, cut, keys)
+        elif isinstance(leaf, Accrual):
+            rows = self._accrued(table, leaf, days, keys)
         elif isinstance(leaf, Total) and days.first is None:
             rows = self._balances(table, leaf, period, cut, keys)
         else:
@@ -218,6 +227,28 @@ class RowFinder:
                     )  # fmt: skip
         return rows
 
+    def _accrued(self, table: ir.Table, leaf: Accrual, days: Days, keys: list[str]) -> list[dict[str, Any]]:
+        """For each stretch of days with the same balance what it earned."""
+        currency = str(leaf.currency)
+        changes = table.mutate(_change=column_of(table, leaf.value), _on=table[leaf.at])
+        daily = changes.group_by(*keys, currency, "_on").aggregate(_change=_["_change"].sum())
+        order = ibis.window(group_by=[*keys, currency], order_by="_on")
+        running = ibis.window(group_by=[*keys, currency], order_by="_on", preceding=None, following=0)
+        stretches = daily.mutate(balance=_["_change"].sum().over(running), _until=_["_on"].lead().over(order))
+        first = days.first or date.min
+        stretches = stretches.filter((_.balance != 0) & (_["_until"].isnull() | (_["_until"] > day_literal(first))))
+        earnings = Earnings(self.context.rates, leaf.pace)
+        rows = []
+        for row in self._fetched(stretches.select(*keys, currency, "balance", "_on", "_until"), keys):
+            since, until = max(row.pop("_on"), first), row.pop("_until")
+            last = days.last if until is None else min(days.last, until - DAY)
+            unrated = earnings.unrated(row[currency], last) - earnings.unrated(row[currency], since - DAY)
+            with localcontext(prec=PRECISION):
+                parts = earnings.earned(row[currency], last) - earnings.earned(row[currency], since - DAY)
+                earned = to_decimal(row["balance"]) * parts / PARTS[leaf.pace]
+            rows.append({**row, "from": since, "to": last, CONTRIBUTION: earned, "_gap": int(unrated > 0)})
+        return rows
+
     def _left_out(self, leaf: Leaf, days: Days, cut: Cut) -> list[dict[str, Any]]:
         """Rows that might be expected and do not count, with the reason."""
         catalogue = self.evaluation.catalogue
@@ -241,22 +272,35 @@ class RowFinder:
         return list(self.context.warehouse.fetch(ordered, "rows").to_pylist())
 
 
-def _leaves(measure: Measure, period: Period, name: str) -> list[tuple[str, Leaf, Period]]:
-    """Every leaf with its place in the formula and the period for which it is read."""
+Place = tuple[str, Leaf, Period, Cut]
+
+
+def _leaves(measure: Measure, period: Period, name: str, cut: Cut) -> list[Place]:  # noqa: PLR0911 - one for each kind
+    """Every leaf with its place in the formula, the period for which it is read and how it is cut."""
     match measure:
         case Leaf():
-            return [(name, measure, period)]
+            return [(name, measure, period, cut)]
         case Named(inner_name, inner):
-            return _leaves(inner, period, inner_name if "numerator" not in name else f"{name}: {inner_name}")
+            return _leaves(inner, period, inner_name if "numerator" not in name else f"{name}: {inner_name}", cut)
         case At(inner, when):
             moved = when(period)
-            return _leaves(inner, moved, f"{name} at {moved.label}")
-        case Noted(inner):
-            return _leaves(inner, period, name)
+            return _leaves(inner, moved, f"{name} at {moved.label}", cut)
+        case Uncut(inner):
+            return _leaves(inner, period, name, cut.without(measure))
+        case Noted(inner) | Explained(inner):
+            return _leaves(inner, period, name, cut)
+        case History(of=of):
+            moved_parts = ((moved, part) for moved in measure.periods(period) for part in of)
+            return [
+                found
+                for moved, part in moved_parts
+                for found in _leaves(part, moved, f"{name} at {moved.label}", cut)
+            ]
         case Arithmetic("/", left, right):
-            return _leaves(left, period, f"{name}, numerator") + _leaves(right, period, f"{name}, denominator")
+            above = _leaves(left, period, f"{name}, numerator", cut)
+            return above + _leaves(right, period, f"{name}, denominator", cut)
         case _:
-            return [found for part in measure.parts() for found in _leaves(part, period, name)]
+            return [found for part in measure.parts() for found in _leaves(part, period, name, cut)]
 
 
 def _same(one: Part, other: Part) -> bool:

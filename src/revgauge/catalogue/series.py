@@ -7,7 +7,7 @@ money are exact; where a number cannot be told the grid holds zero and the code 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, localcontext
 from typing import Any
@@ -62,6 +62,11 @@ class Series:
         """Null everywhere, for one reason."""
         return cls(np.full(shape, ZERO, dtype=object), np.full(shape, code, dtype=np.int32))
 
+    def at(self, row: int, column: int) -> Decimal | None:
+        """One number; None where there is none."""
+        number: Decimal | None = None if self.codes[row, column] else self.numbers[row, column]
+        return number
+
     def with_reason(self, where: npt.NDArray[np.bool_], code: int) -> Series:
         """Null where the condition holds, unless it was null already."""
         codes = np.where((self.codes == 0) & where, code, self.codes).astype(np.int32)
@@ -100,3 +105,28 @@ def apply(function: Callable[..., Decimal | None], parts: list[Series], emptines
             else:
                 numbers[place] = number
     return Series(numbers, codes)
+
+
+def over_runs(
+    function: Callable[..., Decimal | None],
+    parts: Sequence[Series],
+    runs: Sequence[Sequence[int]],
+    width: int,
+    emptiness: int,
+) -> Series:
+    """For each run of rows a function of what the parts hold in them; None gives null with the code `emptiness`.
+
+    A number that is null in the run makes the value null for the same reason.
+    """
+    found = Series.full((len(runs), width), ZERO)
+    with localcontext(prec=PRECISION):
+        for row, run in enumerate(runs):
+            rows = list(run)
+            for column in range(width):
+                codes = [int(code) for part in parts for code in part.codes[rows, column] if code]
+                number = None if codes else function(*(list(part.numbers[rows, column]) for part in parts))
+                if number is None:
+                    found.codes[row, column] = codes[0] if codes else emptiness
+                else:
+                    found.numbers[row, column] = number
+    return found
