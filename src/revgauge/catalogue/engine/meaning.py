@@ -85,8 +85,46 @@ def _rounded(node: ops.IfElse) -> bool:
     return isinstance(node.true_expr, ops.Ceil) and isinstance(node.false_null_expr, ops.Floor)
 
 
+def _day(node: Any) -> Any:
+    """A day stays a day: PostgreSQL makes an instant of what is added to it or truncated."""
+    return ops.Cast(node, dt.date).to_expr()
+
+
+def _statistic(node: Any) -> Any:
+    """A mean, a deviation or a quantile is a floating number, of decimals too."""
+    if node.arg.dtype.is_floating():
+        return None
+    return node.copy(arg=_floating(node.arg).op()).to_expr()
+
+
+def _quantile(node: Any) -> Any:
+    limited = _filtered_quantile(node)
+    made = node if limited is None else limited.op()
+    return _statistic(made) or limited
+
+
+def _truth(node: ops.Cast) -> Any:
+    """A truth value as a number: 1 or 0, and nothing where it is not known."""
+    if not (node.arg.dtype.is_boolean() and node.to.is_numeric()):
+        return _whole(node)
+    known = _value(node.arg)
+    return ibis.cases((known, 1), (~known, 0)).cast(node.to)
+
+
 EVERYWHERE: dict[type, Rule] = {
     ops.Divide: _divided,
     ops.Quantile: _filtered_quantile,
     ops.Median: _filtered_quantile,
+}
+
+POSTGRESQL: dict[type, Rule] = {
+    ops.DateAdd: _day,
+    ops.DateSub: _day,
+    ops.DateTruncate: _day,
+    ops.Mean: _statistic,
+    ops.StandardDev: _statistic,
+    ops.Variance: _statistic,
+    ops.Quantile: _quantile,
+    ops.Median: _quantile,
+    ops.Cast: _truth,
 }

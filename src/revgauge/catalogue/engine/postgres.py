@@ -1,0 +1,142 @@
+"""PostgreSQL: entities in a schema of a server, everything else in temporary tables of the session.
+
+Rows travel in bulk, by COPY, in both directions. Texts are compared byte by byte, as in the other databases, whatever
+the order of the database's own language is.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import ibis
+import ibis.expr.operations as ops
+import ibis.expr.schema as sch
+import pyarrow as pa
+import pyarrow.csv
+import sqlglot.expressions as sge
+
+from revgauge.catalogue.engine import meaning
+from revgauge.catalogue.engine.base import Engine, settled
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    import psycopg
+
+BLOCK = 1 << 24
+"""Bytes that are parsed at a time; no row is longer."""
+
+
+BYTE_ORDER = ' COLLATE "C"'
+"""Behind the type of a text column: texts are compared byte by byte, not as a language sorts them."""
+
+
+class PostgreSQL(Engine):
+    """A connection to a PostgreSQL server."""
+
+    name = "postgresql"
+    rules = meaning.POSTGRESQL
+
+    def __init__(self, connection: psycopg.Connection[Any], schema: str | None = None) -> None:
+        """Use a connection; the entities stand in the schema, or without one in temporary tables."""
+        self.connection = connection
+        connection.autocommit = True
+        for setting in ("TimeZone = 'UTC'", "DateStyle = 'ISO, YMD'", "client_encoding = 'UTF8'", "jit = off"):
+            connection.execute(f"SET {setting}".encode())
+        self.backend = ibis.postgres.from_connection(connection)
+        self.schema = schema
+        self._made: dict[str, ir.Table] = {}
+
+    def tables(self) -> set[str]:
+        """The tables and views of the schema."""
+        if self.schema is None:
+            return set(self._made)
+        found = self.connection.execute(
+            "SELECT relname FROM pg_catalog.pg_class JOIN pg_catalog.pg_namespace AS spaces ON spaces.oid = relnamespace "
+            "WHERE nspname = %s AND relkind IN ('r', 'v', 'm', 'f', 'p')",
+            [self.schema],
+        )
+        return {str(name) for (name,) in found}
+
+    def entity(self, name: str) -> ir.Table:
+        """The table of an entity."""
+        return self._made[name] if self.schema is None else self.backend.table(name, database=self.schema)
+
+    def add(self, name: str, rows: pa.Table) -> ir.Table:
+        """A temporary table, filled by COPY."""
+        schema = settled(ibis.schema(rows.schema))
+        types = self.backend.compiler.type_mapper
+        columns = ", ".join(
+            quoted(column) + " " + types.to_string(kind) + (BYTE_ORDER if kind.is_string() else "")
+            for column, kind in schema.items()
+        )
+        self._run(f"CREATE TEMP TABLE {quoted(name)} ({columns})")
+        copy_in(self.connection, quoted(name), rows.schema, rows.to_batches())
+        return self._made_table(name, schema)
+
+    def keep(self, name: str, expression: ir.Table) -> tuple[ir.Table, int]:
+        """A temporary table with statistics, so that what reads it is planned well."""
+        schema = settled(expression.schema())
+        query = self.text(self.typed(self.query(expression), schema))
+        rows = self._run(f"CREATE TEMP TABLE {quoted(name)} AS {query}").rowcount
+        self._run(f"ANALYZE {quoted(name)}")
+        return self._made_table(name, schema), rows
+
+    def _made_table(self, name: str, schema: sch.Schema) -> ir.Table:
+        table = ops.DatabaseTable(name, schema=schema, source=self.backend).to_expr()
+        self._made[name] = table
+        return table
+
+    def arrow(self, query: sge.Query, schema: sch.Schema) -> pa.Table:
+        """The rows of a query, by COPY."""
+        buffer = io.BytesIO()
+        command = f"COPY ({self.text(self.typed(query, schema))}) TO STDOUT (FORMAT csv)"
+        with self.connection.cursor() as cursor, cursor.copy(command.encode()) as copy:
+            for block in copy:
+                buffer.write(block)
+        promised = schema.to_pyarrow()
+        if not buffer.tell():
+            return promised.empty_table()
+        buffer.seek(0)
+        return pa.csv.read_csv(
+            buffer,
+            pa.csv.ReadOptions(column_names=promised.names, block_size=BLOCK),
+            pa.csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
+            pa.csv.ConvertOptions(
+                column_types=promised,
+                null_values=[""],
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=False,
+                true_values=["t"],
+                false_values=["f"],
+            ),
+        )
+
+    def _run(self, command: str) -> psycopg.Cursor[Any]:
+        return self.connection.execute(command.encode())
+
+    def close(self) -> None:
+        """End the session; its temporary tables go with it."""
+        self.connection.close()
+
+
+def quoted(name: str) -> str:
+    """The name as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def copy_in(connection: psycopg.Connection[Any], table: str, schema: pa.Schema, batches: Any) -> int:
+    """Write batches of rows into a table by COPY; how many rows there were."""
+    columns = ", ".join(map(quoted, schema.names))
+    rows = 0
+    options = pa.csv.WriteOptions(include_header=False)
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(f"COPY {table} ({columns}) FROM STDIN (FORMAT csv)".encode()) as copy,
+    ):
+        for batch in batches:
+            buffer = io.BytesIO()
+            pa.csv.write_csv(batch, buffer, options)
+            copy.write(buffer.getbuffer())
+            rows += batch.num_rows
+    return rows
