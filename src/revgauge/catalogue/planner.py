@@ -474,7 +474,7 @@ def _exact(value: Any) -> Decimal:
 def _group(task: Task) -> tuple[Any, ...]:
     """Tasks with the same answer to this are computed together: one pass over the rows for all of their cuts."""
     leaf = task.leaf
-    kind = next(kind for kind in (Revaluation, Accrual, Total, Leaf) if isinstance(leaf, kind))
+    kind = next((kind for kind in (Revaluation, Accrual, Total) if isinstance(leaf, kind)), Leaf)
     return (leaf.facts, leaf.at, kind, task.cut.only, leaf.only)
 
 
