@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import ibis.expr.datatypes as dt
 import ibis.expr.schema as sch
 import pyarrow as pa
 import sqlglot as sg
@@ -15,6 +16,12 @@ from revgauge.catalogue.engine.meaning import Rule, rewritten
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
+
+
+def settled(schema: sch.Schema) -> sch.Schema:
+    """The columns of a table that is made: instants in microseconds, as the entities have them."""
+    instant = dt.Timestamp(scale=6)
+    return sch.Schema({name: instant if kind.is_timestamp() else kind for name, kind in schema.items()})
 
 
 class Engine(ABC):
@@ -41,7 +48,11 @@ class Engine(ABC):
 
     @abstractmethod
     def keep(self, name: str, expression: ir.Table) -> tuple[ir.Table, int]:
-        """Compute a table, hold its rows until the engine is closed, and count them."""
+        """Compute a table, hold its rows until the engine is closed or it is dropped, and count them."""
+
+    def drop(self, table: ir.Table) -> None:
+        """Forget a table that was kept."""
+        self.backend.raw_sql(f'DROP TABLE "{table.op().name}"')
 
     @abstractmethod
     def arrow(self, query: sge.Query, schema: sch.Schema) -> pa.Table:

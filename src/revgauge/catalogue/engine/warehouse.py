@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ import sqlglot as sg
 
 from revgauge.catalogue.engine.base import Engine
 from revgauge.catalogue.engine.duck import DuckDB
+from revgauge.catalogue.engine.kept import Kept, Shelf
 from revgauge.model.entities import ENTITIES
 from revgauge.model.fields import IBIS_TYPES
 from revgauge.model.store import META_TABLES, create_entity_table
@@ -54,10 +56,12 @@ class Journal:
 class Warehouse:
     """A database that holds the entities and computes everything else."""
 
-    def __init__(self, engine: Engine) -> None:
-        """Use a database that is open."""
+    def __init__(self, engine: Engine, *, frugal: bool = False) -> None:
+        """Use a database that is open; `frugal` drops a kept table when its last foreseen reader has read it."""
         self.engine = engine
+        self.frugal = frugal
         self.journal = Journal()
+        self._shelf = Shelf()
         self._names = itertools.count(1)
         self._tables = engine.tables()
         self._fields: dict[str, dict[str, tuple[int, int]]] | None = None
@@ -137,19 +141,51 @@ class Warehouse:
         return self.engine.add(f"given_{next(self._names)}", arrow)
 
     def keep(self, name: str, expression: ir.Table) -> ir.Table:
-        """Compute the expression once and keep its rows under a name of their own."""
-        began = time.perf_counter()
-        table, rows = self.engine.keep(f"{name}_{next(self._names)}", expression)
-        self.journal.steps.append(Step(name, "table", self._sources(expression), time.perf_counter() - began, rows))
-        return table
+        """The expression as a table of its own, computed once: when it is first read."""
+        table = Kept(f"{name}_{next(self._names)}", name, expression)
+        self._shelf.add(table)
+        return table.promise
+
+    def foresee(self, expressions: Iterable[ir.Table]) -> None:
+        """Say what will be read, so that kept tables are computed with the columns that somebody needs, and no more."""
+        self._shelf.foresee(expressions)
+
+    @contextmanager
+    def _standing(self, expression: ir.Table, columns: Iterable[str] | None = None) -> Iterator[ir.Table]:
+        """The expression over tables that stand there, made first where they do not."""
+        found = self._shelf.read_by(expression, columns)
+        for name, needed in found.items():
+            self._compute(self._shelf[name], needed)
+        yield self._shelf.standing(expression, found)
+        for name in found:
+            table = self._shelf[name]
+            table.readers -= 1
+            if self.frugal and table.made is not None and table.foreseen and table.readers <= 0:
+                self.engine.drop(table.made)
+                table.made = None
+
+    def _compute(self, table: Kept, needed: set[str]) -> None:
+        """Make a kept table with the columns that are needed and those that readers are known to want."""
+        if table.made is not None and needed <= set(table.made.columns):
+            return
+        everything = not table.foreseen or table.made is not None
+        columns = [name for name in table.columns if everything or name in table.wanted or name in needed]
+        columns = columns or list(table.columns[:1])
+        if table.made is not None:
+            self.engine.drop(table.made)
+        with self._standing(table.expression, columns) as expression:
+            began = time.perf_counter()
+            table.made, rows = self.engine.keep(table.name, expression.select(*columns))
+            seconds = time.perf_counter() - began
+        self.journal.steps.append(Step(table.label, "table", self._sources(table.expression), seconds, rows))
 
     def fetch(self, expression: ir.Table, name: str = "query") -> pa.Table:
         """Compute the expression and bring its rows here."""
-        began = time.perf_counter()
-        answer = self.engine.fetch(expression)
-        self.journal.steps.append(
-            Step(name, "query", self._sources(expression), time.perf_counter() - began, answer.num_rows)
-        )
+        with self._standing(expression) as standing:
+            began = time.perf_counter()
+            answer = self.engine.fetch(standing)
+            seconds = time.perf_counter() - began
+        self.journal.steps.append(Step(name, "query", self._sources(expression), seconds, answer.num_rows))
         return answer
 
     def grouped(
@@ -170,13 +206,14 @@ class Warehouse:
         expression = table.group_by(*always, *every).aggregate(**aggregates)
         if [set(cut) for cut in cuts] == [set(every)]:
             return self.fetch(expression, name)
-        began = time.perf_counter()
-        query = self.engine.query(expression).assert_is(sg.exp.Select)
-        selected = {column.alias_or_name: column.unalias() for column in query.selects}
-        sets = [sg.exp.Tuple(expressions=[selected[column].copy() for column in (*always, *cut)]) for cut in cuts]
-        query.set("group", sg.exp.Group(grouping_sets=[sg.exp.GroupingSets(expressions=sets)]))
-        answer = self.engine.arrow(query, expression.schema())
-        seconds = time.perf_counter() - began
+        with self._standing(expression) as standing:
+            began = time.perf_counter()
+            query = self.engine.query(standing).assert_is(sg.exp.Select)
+            selected = {column.alias_or_name: column.unalias() for column in query.selects}
+            sets = [sg.exp.Tuple(expressions=[selected[column].copy() for column in (*always, *cut)]) for cut in cuts]
+            query.set("group", sg.exp.Group(grouping_sets=[sg.exp.GroupingSets(expressions=sets)]))
+            answer = self.engine.arrow(query, expression.schema())
+            seconds = time.perf_counter() - began
         self.journal.steps.append(Step(name, "query", self._sources(expression), seconds, answer.num_rows))
         return answer
 
@@ -186,7 +223,7 @@ class Warehouse:
 
     @staticmethod
     def _sources(expression: ir.Table) -> tuple[str, ...]:
-        return tuple(sorted(node.name for node in expression.op().find(ops.DatabaseTable)))
+        return tuple(sorted(node.name for node in expression.op().find(ops.PhysicalTable)))
 
     def close(self) -> None:
         """End the connection."""

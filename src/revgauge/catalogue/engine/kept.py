@@ -1,0 +1,94 @@
+"""Tables that are computed once for several readers: only when first read, and with the columns that somebody reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import ibis
+
+from revgauge.catalogue.engine.base import settled
+from revgauge.catalogue.engine.columns import demand
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+
+@dataclass
+class Kept:
+    """A table that is to be computed once."""
+
+    name: str
+    label: str
+    expression: ir.Table
+    wanted: set[str] = field(default_factory=set)
+    """The columns that readers are known to want."""
+    foreseen: bool = False
+    """Whether its readers are known; otherwise all columns are computed."""
+    made: ir.Table | None = None
+    """The table that stands there, with some of the columns; None while it is not computed."""
+    readers: int = 0
+    """How many of those foreseen have not read it yet."""
+
+    def __post_init__(self) -> None:
+        """Give readers something to read before it is computed."""
+        self.promise = ibis.table(settled(self.expression.schema()), name=self.name)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All of its columns."""
+        return tuple(self.expression.columns)
+
+    def standing(self) -> ir.Table:
+        """The computed table with all columns of the promise: those that nobody reads are empty."""
+        assert self.made is not None  # noqa: S101 - who reads a table has it computed first
+        if len(self.made.columns) == len(self.columns):
+            return self.made
+        kinds = self.promise.schema()
+        held = set(self.made.columns)
+        return self.made.select(
+            **{name: self.made[name] if name in held else ibis.null(kinds[name]) for name in self.columns}
+        )
+
+
+class Shelf:
+    """All kept tables of a warehouse, in the order in which they were asked for."""
+
+    def __init__(self) -> None:
+        """Start without any."""
+        self._kept: dict[str, Kept] = {}
+
+    def add(self, table: Kept) -> None:
+        """Take a table in; it may read those that are there."""
+        self._kept[table.name] = table
+
+    def read_by(self, expression: ir.Table, columns: Iterable[str] | None = None) -> dict[str, set[str]]:
+        """The kept tables that an expression reads, with the columns it needs of them."""
+        return {name: names for name, names in demand(expression, columns).items() if name in self._kept}
+
+    def standing(self, expression: ir.Table, names: Iterable[str]) -> ir.Table:
+        """The expression over the computed tables of these names."""
+        kept = [self._kept[name] for name in names]
+        if not kept:
+            return expression
+        return expression.op().replace({table.promise.op(): table.standing().op() for table in kept}).to_expr()
+
+    def __getitem__(self, name: str) -> Kept:
+        """The kept table of a name."""
+        return self._kept[name]
+
+    def foresee(self, expressions: Iterable[ir.Table]) -> None:
+        """Note what these expressions will read, directly or through other kept tables that are not computed yet."""
+        for expression in expressions:
+            self._want(self.read_by(expression))
+        for table in reversed(self._kept.values()):
+            if table.wanted and table.made is None:
+                self._want(self.read_by(table.expression, table.wanted))
+
+    def _want(self, found: dict[str, set[str]]) -> None:
+        for name, columns in found.items():
+            table = self._kept[name]
+            table.foreseen = True
+            table.wanted |= columns
+            table.readers += 1
