@@ -19,6 +19,12 @@ REQUIRED: Any = object()
 """The default of a parameter that has none: the caller must give it."""
 
 
+class MetricName(str):
+    """The type of a parameter that names a metric; it takes short forms too."""
+
+    __slots__ = ()
+
+
 class ParamError(ValueError):
     """A parameter that the definition does not know, or a value that it does not take."""
 
@@ -73,6 +79,7 @@ _KIND_WORDS: dict[Any, str] = {
     Decimal: "a number",
     bool: "true or false",
     str: "text",
+    MetricName: "the name of a metric",
     date: "a day such as 2025-03-31",
     tuple: "a list such as a,b",
     dict: "a mapping",
@@ -119,8 +126,8 @@ def _convert(value: Any, kind: Any) -> Any:  # noqa: C901, PLR0911, PLR0912 - on
         return value if isinstance(value, date) else date.fromisoformat(str(value))
     if (kind is Decimal or kind is float) and (number := Decimal(str(value))).is_finite():
         return number
-    if kind is str and isinstance(value, str):
-        return value
+    if kind in (str, MetricName) and isinstance(value, str):
+        return kind(value)
     raise ValueError(value)
 
 

@@ -1,8 +1,8 @@
 """The catalogue: every metric and derived table, found by walking folders.
 
-A definition is a function. Its positional arguments say what it reads - an entity, a derived table, another metric or
-`context` - and its keyword-only arguments are its parameters. Parameters of what it reads are its parameters too,
-unless it fixes them.
+A definition is a function. Its positional arguments say what it reads - an entity, a derived table, another metric,
+`context`, or `values_of` for a table that is made of a metric's values - and its keyword-only arguments are its
+parameters. Parameters of what it reads are its parameters too, unless it fixes them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import importlib
 import inspect
 import pkgutil
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import ModuleType
@@ -21,6 +21,7 @@ from typing import Any, Literal, get_type_hints
 from revgauge.catalogue.facts import Dimension
 from revgauge.catalogue.params import REQUIRED, Param
 from revgauge.model.entities import ENTITIES
+from revgauge.model.period import Calendar, Period
 
 
 class Unit(StrEnum):
@@ -82,6 +83,8 @@ class Derived(Definition):
     """Computed into a table of its own; otherwise it is written into the query that reads it."""
     per_period: bool | Callable[[Mapping[str, Any]], bool] = False
     """It compares the two ends of each period, so that it is made anew for each grain."""
+    whole_by: tuple[str, ...] = ()
+    """Dimensions of which each value stands for itself: asked for one, the table holds other rows than without."""
     costly: tuple[str, ...] = ()
     """Columns that are worked out only where something asks for them; see `Context.asks`."""
     row_key: tuple[str, ...] = ()
@@ -109,6 +112,8 @@ class Metric(Definition):
     limits: Mapping[str, str] = field(default_factory=dict)
     """Dimensions and the value to which the metric is limited, whatever a request asks for beside."""
     looks_ahead: bool = False
+    compares: Callable[[Calendar, Period, Mapping[str, Any]], Sequence[Period]] | None = None
+    """The periods whose two ends its tables compare for a period asked for, where they are others than that one."""
     origin: str = "RevGauge"
     """Where the definition stands: the catalogue, or a file of the project."""
     version: str = "1"
@@ -213,7 +218,13 @@ class Catalogue:
     def readable(self, definition: Definition) -> list[str]:
         """Every name that a definition of its kind may read."""
         names = ["context", *ENTITIES, *self.derived]
-        return [*names, *self.metrics] if isinstance(definition, Metric) else names
+        return [*names, *self.metrics] if isinstance(definition, Metric) else ["values_of", *names]
+
+    def whole_by(self, definition: Derived) -> tuple[str, ...]:
+        """The dimensions of which each value stands for itself in a table, or in one that it reads."""
+        parts = (self.derived[name] for name in definition.reads if name in self.derived)
+        inner = (name for part in parts for name in self.whole_by(part))
+        return tuple(dict.fromkeys((*definition.whole_by, *inner)))
 
     def mistakes(self, definition: Definition) -> list[str]:
         """What is wrong with the names that a definition uses: those that do not exist, and circles."""

@@ -169,8 +169,13 @@ class RowFinder:
         value = 1 if leaf.value is None else column_of(table, leaf.value)
         group = [*keys, *([leaf.currency] if leaf.currency else [])]
         changes = table.mutate(**{CONTRIBUTION: value})
-        netted = changes.group_by(*group).aggregate(**{CONTRIBUTION: _[CONTRIBUTION].sum()})
-        netted = netted.filter(_[CONTRIBUTION] != 0)
+        summed = {CONTRIBUTION: _[CONTRIBUTION].sum()}
+        counts = _[CONTRIBUTION] != 0
+        if leaf.gap is not None:
+            changes = changes.mutate(_gap=column_of(table, leaf.gap))
+            summed["_gap"] = _["_gap"].sum()
+            counts = counts | (_["_gap"] != 0)
+        netted = changes.group_by(*group).aggregate(**summed).filter(counts)
         definition = self.evaluation.catalogue.derived.get(leaf.facts.name)
         if definition is not None and definition.stays and leaf.value == "amount":
             rows = self._stays(definition.stays, netted, leaf, period, cut, keys)
@@ -292,9 +297,7 @@ def _leaves(measure: Measure, period: Period, name: str, cut: Cut) -> list[Place
         case History(of=of):
             moved_parts = ((moved, part) for moved in measure.periods(period) for part in of)
             return [
-                found
-                for moved, part in moved_parts
-                for found in _leaves(part, moved, f"{name} at {moved.label}", cut)
+                found for moved, part in moved_parts for found in _leaves(part, moved, f"{name} at {moved.label}", cut)
             ]
         case Arithmetic("/", left, right):
             above = _leaves(left, period, f"{name}, numerator", cut)

@@ -127,6 +127,14 @@ class Calendar:
     def _fiscal_start(self, year: int) -> date:
         return date(year - (1 if self.first_month > 1 else 0), self.first_month, 1)
 
+    def spanning(self, start: date, end: date) -> Period:
+        """The period from a day to the day before `end`: that of the calendar if there is one, else one of its own."""
+        for grain in ("month", "quarter", "year", "week", "day"):
+            period = self.containing(start, grain)
+            if (period.start, period.end) == (start, end):
+                return period
+        return Period(start, end, "day", f"{start} to {end - DAY}", self.now)
+
     def parse(self, text: str | None, grain: Grain | None = None) -> Period:
         """The period of that name: 2025-03-01, 2025-W10, 2025-03, 2025-Q1, 2025 or all.
 
