@@ -1,6 +1,6 @@
-"""Touches of deals: which contacts lie on the way to a deal, and to each change of its amount.
+"""The way to a deal: its touches up to the closing, and which teams, channels and campaigns had a part in it.
 
-The path of a deal ends at its closing: what happens afterwards, to the deal or to its buyer, changes no credit.
+What happens after the closing, to the deal or to its buyer, changes no credit.
 """
 
 from __future__ import annotations
@@ -26,12 +26,17 @@ UNATTRIBUTED = "unattributed"
 SHARED = "shared"
 """The value of a dimension for a deal whose path shows several."""
 DIMENSIONS = ("department", "channel", "campaign_id")
-"""By what credit can be cut: each is a field of the touch."""
-
+"""By what credit is cut: the fields of a touch."""
 CREDIT_DIMENSIONS = own(*DIMENSIONS)
+
 BEFORE_ALL = date(1800, 1, 1)
-"""A day outside every period: a row of that day adds nothing and makes its value known."""
-HOURS = 24
+"""A day outside every period: a row of that day adds nothing, and its value is shown."""
+HOURS_A_DAY = 24
+
+DEAL = ("opportunity_id", "account_id", "day", "closed_at", "amount", "unconverted")
+"""What is told of a won deal beside its touches."""
+TOUCH = ("touchpoint_id", "occurred_at", *DIMENSIONS)
+"""What is told of a touch."""
 
 
 @derived(row_key=("opportunity_id", "account_id"), needs=("opportunities.closed_at", "opportunities.is_won"))
@@ -60,9 +65,7 @@ def closed_deals(known_opportunities: ir.Table, context: Context) -> ir.Table:
 
 
 @derived(row_key=("opportunity_id", "account_id", "place"), needs=("touchpoints.occurred_at",))
-def deal_paths(
-    closed_deals: ir.Table, touchpoints: ir.Table, context: Context, *, lookback_days: int = 90
-) -> ir.Table:
+def deal_paths(closed_deals: ir.Table, touchpoints: ir.Table, context: Context, *, lookback_days: int = 90) -> ir.Table:
     """The path of each closed deal: its touches up to the closing, in order; `place` counts from 1.
 
     A touch belongs to the deal that it names; if it names none, to the deals of its lead; if it names no lead either,
@@ -78,11 +81,11 @@ def deal_paths(
         is_direct=_.is_direct.fill_null(False),
         **{name: _[name].fill_null(UNKNOWN) for name in DIMENSIONS},
     )
-    deals = closed_deals.mutate(path_from=_.closed_at - ibis.interval(hours=HOURS * lookback_days))
+    deals = closed_deals.mutate(path_from=_.closed_at - ibis.interval(hours=HOURS_A_DAY * lookback_days))
     links = {
-        "opportunity_id": touches.filter(_.touched_deal.notnull()).rename(key="touched_deal"),
-        "lead_id": touches.filter(_.touched_deal.isnull() & _.touched_lead.notnull()).rename(key="touched_lead"),
-        "account_id": touches.filter(_.touched_deal.isnull() & _.touched_lead.isnull()).rename(key="touched_account"),
+        "opportunity_id": touches.filter(_.touched_deal.notnull()).mutate(key=_.touched_deal),
+        "lead_id": touches.filter(_.touched_deal.isnull() & _.touched_lead.notnull()).mutate(key=_.touched_lead),
+        "account_id": touches.filter(_.touched_deal.isnull() & _.touched_lead.isnull()).mutate(key=_.touched_account),
     }
     met = ibis.union(*[_met(deals, column, linked) for column, linked in links.items()])
     order = ibis.window(group_by="opportunity_id", order_by=["occurred_at", "touchpoint_id"])
@@ -95,5 +98,69 @@ def _met(deals: ir.Table, column: str, linked: ir.Table) -> ir.Table:
         linked,
         [deals[column] == linked.key, linked.occurred_at <= deals.closed_at, linked.occurred_at >= deals.path_from],
     )
-    deal = ("opportunity_id", "account_id", "won", "closed_at", "day", "amount", "unconverted")
-    return joined.select(*deal, "touchpoint_id", "occurred_at", *DIMENSIONS, "is_direct")
+    return joined.select(*DEAL, "won", *TOUCH, "is_direct")
+
+
+def with_unattributed(counted: ir.Table, rest: ir.Table, context: Context, **columns: Any) -> ir.Table:
+    """Rows with a touch, and the rest, which no touch has a part in.
+
+    `columns` are what a row of the rest holds beside its own; all else of it is empty. One more row, outside every
+    period, has `unattributed` shown also where nothing is.
+    """
+    kinds = {name: kind(nullable=True) for name, kind in counted.schema().items()}
+    given = {**dict.fromkeys(DIMENSIONS, UNATTRIBUTED), **columns}
+    filled = {
+        name: rest[name] if name in rest.columns and name not in given else ibis.literal(given.get(name)).cast(kind)
+        for name, kind in kinds.items()
+    }
+    shown = {name: UNATTRIBUTED if name in DIMENSIONS else BEFORE_ALL if name == "day" else None for name in kinds}
+    marker = context.warehouse.literal_table({name: str(kind) for name, kind in kinds.items()}, [list(shown.values())])
+    return ibis.union(*[rows.cast(kinds) for rows in (counted, rest.select(**filled), marker)])
+
+
+def first_marks(touches: ir.Table, group: str = "opportunity_id") -> ir.Table:
+    """The touches with a mark, for each dimension, of the first touch with its value in the group."""
+
+    def is_first(name: str) -> Any:
+        order = ["occurred_at", "touchpoint_id"]
+        return ibis.row_number().over(ibis.window(group_by=[group, name], order_by=order)) == 0
+
+    return touches.mutate(**{f"first_{name}": is_first(name) for name in DIMENSIONS})
+
+
+FIRSTS = {f"first_{name}": True for name in DIMENSIONS}
+"""The same marks of a row without a touch: it is the only one."""
+
+
+@derived(dimensions=CREDIT_DIMENSIONS, row_key=("opportunity_id", "account_id", "place"), left_out="credit_left_out")
+def touched_deals(closed_deals: ir.Table, deal_paths: ir.Table, context: Context) -> ir.Table:
+    """Won deals with each touch on their path, on the day of the closing, and won deals that have no path.
+
+    `first_channel`, `first_campaign_id` and `first_department` mark the first touch of the deal with that value, so
+    that a deal counts once for each value; `touched` tells whether there is a touch at all.
+    """
+    touches = deal_paths.filter(_.won).select(*DEAL, *TOUCH, "place", touched=ibis.literal(True))
+    untouched = closed_deals.filter(_.won).anti_join(touches, "opportunity_id")
+    return with_unattributed(first_marks(touches), untouched, context, place=1, touched=False, **FIRSTS)
+
+
+@derived(dimensions=CREDIT_DIMENSIONS, row_key=("opportunity_id", "account_id"), left_out="credit_left_out")
+def sole_deals(closed_deals: ir.Table, deal_paths: ir.Table, context: Context) -> ir.Table:
+    """Won deals on the day of their closing with the one department, channel and campaign of all their touches.
+
+    A dimension of which the path shows several values is `shared`; without a path it is `unattributed`.
+    """
+    only = {name: ibis.ifelse(_[name].min() == _[name].max(), _[name].min(), SHARED) for name in DIMENSIONS}
+    touched = deal_paths.filter(_.won).group_by(*DEAL).aggregate(**only)
+    return with_unattributed(touched, closed_deals.filter(_.won).anti_join(touched, "opportunity_id"), context)
+
+
+@derived(kept=False, row_key=("opportunity_id", "account_id", "reason"))
+def credit_left_out(opportunities: ir.Table, closed_deals: ir.Table, context: Context) -> ir.Table:
+    """Deals closed as won that give no credit, or none that anybody knows, and why."""
+    won = opportunities.filter(_.is_won.fill_null(False) & _.closed_at.notnull())
+    won = won.mutate(day=context.day(_.closed_at))
+    told = ("opportunity_id", "account_id", "day", "closed_at")
+    merged = won.filter(_.duplicate_of.notnull()).select(*told, reason="a duplicate of " + _.duplicate_of)
+    unknown = closed_deals.filter(_.won & _.amount.isnull() & (_.unconverted == 0))
+    return merged.union(unknown.select(*told, reason=ibis.literal("won without an amount: it is worth nothing known")))

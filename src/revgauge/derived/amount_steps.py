@@ -1,0 +1,102 @@
+"""The staircase of a deal: how its amount came to be, step by step, and which touch each step follows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import ibis
+from ibis import _
+
+from revgauge.catalogue.engine import MONEY, as_money, flag, times
+from revgauge.catalogue.registry import derived
+from revgauge.derived.credit import CREDIT_DIMENSIONS, FIRSTS, HOURS_A_DAY, TOUCH, first_marks, with_unattributed
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+    from revgauge.catalogue.context import Context
+
+CLOSING = 1
+"""The order of the level at the closing among levels of the same instant: the last."""
+
+
+@derived(row_key=("opportunity_id", "account_id", "step_number"))
+def amount_steps(
+    closed_deals: ir.Table, known_opportunities: ir.Table, opportunity_changes: ir.Table, context: Context
+) -> ir.Table:
+    """What each change up to the closing added to or took from the amount of a won deal, at the rate of the closing.
+
+    The first step is from nothing. What the history does not tell is one step at the closing: all of it, or what is
+    left between the last amount and that of the deal. So the steps add up to the deal. Changes of one instant count as
+    one; `unconverted` marks a step from or to an amount in a currency without a rate.
+    """
+    deal = ("opportunity_id", "account_id", "closed_at", "day")
+    stated = known_opportunities.filter(_.won & _.amount.notnull()).select(of_deal=_.opportunity_id)
+    won = closed_deals.filter(_.won).semi_join(stated, [closed_deals.opportunity_id == stated.of_deal])
+    changes = opportunity_changes.filter(_.amount.notnull()).select(
+        "changed_at", of_deal=_.opportunity_id, then_amount=_.amount, then_currency=_.currency
+    )
+    met = won.inner_join(changes, [won.opportunity_id == changes.of_deal, changes.changed_at <= won.closed_at])
+    within = ibis.window(
+        group_by=["opportunity_id", "changed_at"], order_by=[_.then_amount.desc(), _.then_currency.desc()]
+    )
+    standing = met.mutate(turn=ibis.row_number().over(within)).filter(_.turn == 0)
+    standing = standing.mutate(in_currency=ibis.coalesce(_.then_currency, _.currency))
+    rated = context.with_rate(standing.select(*deal, "changed_at", "then_amount", "in_currency"), "in_currency", "day")
+    plain = _.in_currency == context.reporting_currency
+    told = rated.select(
+        *deal,
+        stepped_at=_.changed_at,
+        turn=ibis.literal(0).cast("int64"),
+        level=ibis.ifelse(plain, as_money(_.then_amount), times(_.then_amount, _.rate)).cast(MONEY),
+    )
+    last = won.select(*deal, stepped_at=_.closed_at, turn=ibis.literal(CLOSING).cast("int64"), level=_.amount)
+    return _differences(told.union(last))
+
+
+def _differences(levels: ir.Table) -> ir.Table:
+    """The steps between levels that follow each other, without those that change nothing."""
+    order = ibis.window(group_by="opportunity_id", order_by=["stepped_at", "turn"])
+    number = ibis.row_number().over(order).cast("int64")
+    steps = levels.mutate(step_number=number + 1, before=_.level.lag().over(order))
+    nothing = ibis.literal(0).cast(MONEY)
+    steps = steps.mutate(
+        unconverted=flag(_.level.isnull() | (_.before.isnull() & (_.step_number > 1))),
+        step=(_.level - ibis.ifelse(_.step_number == 1, nothing, _.before)).cast(MONEY),
+    )
+    steps = steps.filter((_.unconverted > 0) | (_.step != 0))
+    return steps.select(
+        "opportunity_id", "account_id", "closed_at", "day", "step_number", "stepped_at", "step", "unconverted"
+    )
+
+
+@derived(
+    dimensions=CREDIT_DIMENSIONS,
+    row_key=("opportunity_id", "account_id", "step_number", "touchpoint_id"),
+    left_out="credit_left_out",
+)
+def step_touches(amount_steps: ir.Table, deal_paths: ir.Table, context: Context, *, action_days: int = 30) -> ir.Table:
+    """The steps of won deals, each with the touches on the path in the `action_days` before it, to the instant.
+
+    `acts` marks the last of them, to which the step belongs; `first_channel` and its like the first with that value,
+    so that a step counts once for each. A step that no touch precedes is `unattributed`; `rises` marks a step upward,
+    and one of which nobody knows.
+    """
+    touches = deal_paths.filter(_.won).select(touched_deal=_.opportunity_id, **{name: _[name] for name in TOUCH})
+    steps = amount_steps.mutate(
+        step_from=_.stepped_at - ibis.interval(hours=HOURS_A_DAY * action_days),
+        step_key=_.opportunity_id.concat(":", _.step_number.cast("string")),
+        rises=(_.step > 0).fill_null(True),
+    )
+    met = steps.inner_join(
+        touches,
+        [
+            steps.opportunity_id == touches.touched_deal,
+            touches.occurred_at <= steps.stepped_at,
+            touches.occurred_at >= steps.step_from,
+        ],
+    ).drop("touched_deal", "step_from")
+    latest = ibis.window(group_by="step_key", order_by=[_.occurred_at.desc(), _.touchpoint_id.desc()])
+    marked = first_marks(met, "step_key").mutate(acts=ibis.row_number().over(latest) == 0, touched=ibis.literal(True))
+    rest = steps.drop("step_from").anti_join(met, "step_key")
+    return with_unattributed(marked, rest, context, acts=True, touched=False, **FIRSTS)
