@@ -68,12 +68,14 @@ class Engine(ABC):
 
     def query(self, expression: ir.Table) -> sge.Query:
         """The expression as a query of this database."""
-        text = self.backend.compile(rewritten(expression, self.rules))
-        return sg.parse_one(text, dialect=self.backend.dialect).assert_is(sge.Query)
+        # Ibis lets parts of the query that are equal be one object, and writing a query out changes objects in place: a
+        # semi or anti join that stands in two places would be lost in one of them. A copy has each part for itself.
+        query: sge.Query = self.backend.compiler.to_sqlglot(rewritten(expression, self.rules)).copy()
+        return query
 
     def text(self, query: sge.Query) -> str:
         """A query as the database reads it."""
-        return query.sql(dialect=self.backend.dialect)
+        return query.sql(dialect=self.backend.dialect, unsupported_level=sg.ErrorLevel.RAISE)
 
     def typed(self, query: sge.Query, schema: sch.Schema) -> sge.Select:
         """The query with every column in the type that Ibis promises, which databases do not always keep to.
