@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import operator
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal, localcontext
@@ -22,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 
 from revgauge.catalogue.accruals import EARNED, PARTS, UNRATED, Earnings
-from revgauge.catalogue.engine import day_literal, to_decimal
+from revgauge.catalogue.engine import Grouping, day_literal, to_decimal
 from revgauge.catalogue.facts import UNKNOWN, Dimension, Facts, Scope
 from revgauge.catalogue.measures import (
     Accrual,
@@ -93,6 +93,40 @@ class Task:
     answered: bool = False
 
 
+@dataclass(frozen=True)
+class Pass:
+    """One reading of the rows, for all tasks that can share it."""
+
+    grouping: Grouping
+    cuts: tuple[Cut, ...]
+    take: Callable[[Cut, pa.Table], None]
+    """What is done with the rows of the answer that belong to a cut."""
+
+    @classmethod
+    def of(
+        cls,
+        table: ir.Table,
+        always: Sequence[str],
+        tasks: Sequence[Task],
+        aggregates: Mapping[str, Any],
+        take: Callable[[Cut, pa.Table], None],
+    ) -> Pass:
+        """The pass over a table for the cuts of the tasks."""
+        cuts = tuple(dict.fromkeys(task.cut for task in tasks))
+        sets = [[f"cut_{name}" for name in cut.dimensions] for cut in cuts]
+        return cls(Grouping.of(table, always, sets, aggregates, tasks[0].leaf.facts.name), cuts, take)
+
+    def take_all(self, rows: pa.Table) -> None:
+        """Give every cut the rows of the answer that are its own."""
+        every = {column for columns in self.grouping.cuts for column in columns}
+        empty = {column: rows[column].is_null().to_numpy(zero_copy_only=False) for column in every}
+        for cut, columns in zip(self.cuts, self.grouping.cuts, strict=True):
+            mine = np.ones(rows.num_rows, dtype=bool)
+            for column in every:
+                mine &= ~empty[column] if column in columns else empty[column]
+            self.take(cut, rows if len(self.cuts) == 1 else rows.filter(pa.array(mine)))
+
+
 class Planner:
     """Groups tasks, runs the queries, and answers for each leaf."""
 
@@ -127,6 +161,7 @@ class Planner:
         for (facts, *_rest), tasks in groups.items():
             for task in tasks:
                 self.resolver.ask(facts, self._columns(task))
+        passes: list[Pass] = []
         for (facts, _, kind, *_), tasks in groups.items():
             try:
                 table = self.prepared(facts, _every(tasks))
@@ -134,10 +169,12 @@ class Planner:
                 for task in tasks:
                     self._answers[id(task.leaf), task.cut] = Answer([], missing=str(problem))
                 continue
-            if kind is Leaf:
-                self._others(table, tasks)
-            else:
-                self._totals(table, tasks)
+            passes += self._others(table, tasks) if kind is Leaf else [self._totals(table, tasks)]
+        # All passes are known before the first one runs, so that tables hold just the columns that some pass reads.
+        warehouse = self.context.warehouse
+        warehouse.foresee(each.grouping.expression for each in passes)
+        for each in passes:
+            each.take_all(warehouse.grouped(each.grouping))
 
     def _columns(self, task: Task) -> Iterator[str]:
         """The columns of the facts that a task reads, as far as they are named."""
@@ -187,7 +224,7 @@ class Planner:
 
     # -- sums ---------------------------------------------------------------------------------------------------------
 
-    def _totals(self, table: ir.Table, tasks: list[Task]) -> None:
+    def _totals(self, table: ir.Table, tasks: list[Task]) -> Pass:
         spans = {id(task): {task.leaf.days(period) for period in task.periods} for task in tasks}
         ordered = sorted({edge for task in tasks for edge in self._edges_of(task, spans[id(task)])})
         by_currency = next((_total(task.leaf).currency for task in tasks if _total(task.leaf).currency), None)
@@ -203,27 +240,15 @@ class Planner:
             table = table.mutate(in_currency=table[by_currency])
             always.append("in_currency")
         aggregates, columns = _aggregates(table, tasks)
-        for cut, rows in self._by_cut(table, always, tasks, aggregates):
+
+        def take(cut: Cut, rows: pa.Table) -> None:
             sums = _Sums(rows, ordered, cut, by_currency=by_currency is not None)
             for task in tasks:
                 if task.cut == cut:
                     answer = self._from_sums(task, sums, spans[id(task)], columns[id(task)])
                     self._answers[id(task.leaf), task.cut] = answer
 
-    def _by_cut(
-        self, table: ir.Table, always: list[str], tasks: list[Task], aggregates: dict[str, Any]
-    ) -> Iterator[tuple[Cut, pa.Table]]:
-        """One pass over the rows for all cuts of the tasks; then the rows of the answer for each cut."""
-        cuts = list(dict.fromkeys(task.cut for task in tasks))
-        sets = [[f"cut_{name}" for name in cut.dimensions] for cut in cuts]
-        rows = self.context.warehouse.grouped(table, always, sets, aggregates, tasks[0].leaf.facts.name)
-        every = {column for columns in sets for column in columns}
-        empty = {column: rows[column].is_null().to_numpy(zero_copy_only=False) for column in every}
-        for cut, columns in zip(cuts, sets, strict=True):
-            mine = np.ones(rows.num_rows, dtype=bool)
-            for column in every:
-                mine &= ~empty[column] if column in columns else empty[column]
-            yield cut, rows if len(cuts) == 1 else rows.filter(pa.array(mine))
+        return Pass.of(table, always, tasks, aggregates, take)
 
     def _edges_of(self, task: Task, spans: set[Days]) -> set[date]:
         """The days on which a span of the task begins, or the first day after it; an end at `now` needs none."""
@@ -330,7 +355,7 @@ class Planner:
 
     # -- what cannot be added up --------------------------------------------------------------------------------------
 
-    def _others(self, table: ir.Table, tasks: list[Task]) -> None:
+    def _others(self, table: ir.Table, tasks: list[Task]) -> Iterator[Pass]:
         curves = [task for task in tasks if isinstance(task.leaf, Curve)]
         plain = [task for task in tasks if not isinstance(task.leaf, Curve)]
         for batch in ([plain] if plain else []) + [[task] for task in curves]:
@@ -345,9 +370,9 @@ class Planner:
                 limited = table.filter(functools.reduce(operator.or_, found))
             placed = self._placed(limited, batch[0].leaf.at, spans)
             if isinstance(batch[0].leaf, Curve):
-                self._curve(placed, batch[0], spans)
+                yield self._curve(placed, batch[0], spans)
             else:
-                self._grouped(placed, batch, spans)
+                yield self._grouped(placed, batch, spans)
 
     def _placed(self, table: ir.Table, at: str, spans: Sequence[Days]) -> ir.Table:
         """The rows with the number of the span they fall into; in several, if spans overlap."""
@@ -364,7 +389,7 @@ class Planner:
         joined = table.inner_join(listed, [table[at] >= listed.span_first, table[at] <= listed.span_last])
         return joined.drop("span_first", "span_last")
 
-    def _grouped(self, placed: ir.Table, tasks: list[Task], spans: Sequence[Days]) -> None:
+    def _grouped(self, placed: ir.Table, tasks: list[Task], spans: Sequence[Days]) -> Pass:
         aggregates: dict[str, Any] = {}
         named: dict[Any, str] = {}
         wanted: dict[int, dict[str, str]] = {}
@@ -373,7 +398,8 @@ class Planner:
                 part: _named(named, aggregates, expression)
                 for part, expression in _statistics(placed, task.leaf).items()
             }
-        for cut, rows in self._by_cut(placed, ["bucket"], tasks, aggregates):
+
+        def take(cut: Cut, rows: pa.Table) -> None:
             keys, places = _keys(rows, cut)
             buckets = rows["bucket"].to_numpy()
             for task in tasks:
@@ -388,11 +414,13 @@ class Planner:
                         target[days] = grid[number]
                 self._answers[id(task.leaf), task.cut] = answer
 
-    def _curve(self, placed: ir.Table, task: Task, spans: Sequence[Days]) -> None:
+        return Pass.of(placed, ["bucket"], tasks, aggregates, take)
+
+    def _curve(self, placed: ir.Table, task: Task, spans: Sequence[Days]) -> Pass:
         leaf = task.leaf
         assert isinstance(leaf, Curve)  # noqa: S101 - the caller sorted the tasks by kind
-        always = ["bucket", *leaf.columns]
-        for cut, rows in self._by_cut(placed, always, [task], {"cases": placed.count()}):
+
+        def take(cut: Cut, rows: pa.Table) -> None:
             keys, places = _keys(rows, cut)
             answer = Answer(keys)
             columns = [np.array(rows[name].to_pylist(), dtype=object) for name in (*leaf.columns, "cases")]
@@ -405,6 +433,8 @@ class Planner:
                         found[key] = [column[mine] for column in columns]
                 answer.parts[days] = found
             self._answers[id(leaf), task.cut] = answer
+
+        return Pass.of(placed, ["bucket", *leaf.columns], [task], {"cases": placed.count()}, take)
 
 
 class _Columns(NamedTuple):

@@ -18,10 +18,11 @@ from revgauge.catalogue.engine.expressions import (
     to_decimal,
     wall_clock,
 )
-from revgauge.catalogue.engine.warehouse import Journal, Step, Warehouse
+from revgauge.catalogue.engine.warehouse import Grouping, Journal, Step, Warehouse
 
 __all__ = [
     "MONEY",
+    "Grouping",
     "Journal",
     "Step",
     "Warehouse",

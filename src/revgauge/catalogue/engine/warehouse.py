@@ -53,6 +53,40 @@ class Journal:
         return counts
 
 
+@dataclass(frozen=True)
+class Grouping:
+    """Rows aggregated by the columns `always` and each set of columns in `cuts` in turn.
+
+    A row of the answer belongs to the cut whose columns are filled: cut columns must never be empty themselves.
+    """
+
+    expression: ir.Table
+    """The rows aggregated by all columns at once."""
+    always: tuple[str, ...]
+    cuts: tuple[tuple[str, ...], ...]
+    name: str = "query"
+
+    @classmethod
+    def of(
+        cls,
+        table: ir.Table,
+        always: Sequence[str],
+        cuts: Sequence[Sequence[str]],
+        aggregates: Mapping[str, Any],
+        name: str = "query",
+    ) -> Grouping:
+        """The grouping of the rows of a table."""
+        every = list(dict.fromkeys(column for cut in cuts for column in cut))
+        expression = table.group_by(*always, *every).aggregate(**aggregates)
+        return cls(expression, tuple(always), tuple(tuple(cut) for cut in cuts), name)
+
+    @property
+    def several(self) -> bool:
+        """Whether there is more than one way to group."""
+        every = {column for cut in self.cuts for column in cut}
+        return [set(cut) for cut in self.cuts] != [every]
+
+
 class Warehouse:
     """A database that holds the entities and computes everything else."""
 
@@ -188,33 +222,27 @@ class Warehouse:
         self.journal.steps.append(Step(name, "query", self._sources(expression), seconds, answer.num_rows))
         return answer
 
-    def grouped(
-        self,
-        table: ir.Table,
-        always: Sequence[str],
-        cuts: Sequence[Sequence[str]],
-        aggregates: Mapping[str, Any],
-        name: str = "query",
-    ) -> pa.Table:
-        """One pass over the rows, aggregated by the columns `always` and each set of columns in `cuts` in turn.
+    def grouped(self, grouping: Grouping) -> pa.Table:
+        """One pass over the rows for all cuts of a grouping.
 
-        A row of the answer belongs to the cut whose columns are filled: cut columns must never be empty themselves.
         Ibis knows no grouping sets, so its query by all columns at once is given them before it runs; every database
         that is supported has them.
         """
-        every = list(dict.fromkeys(column for cut in cuts for column in cut))
-        expression = table.group_by(*always, *every).aggregate(**aggregates)
-        if [set(cut) for cut in cuts] == [set(every)]:
-            return self.fetch(expression, name)
+        if not grouping.several:
+            return self.fetch(grouping.expression, grouping.name)
+        expression = grouping.expression
         with self._standing(expression) as standing:
             began = time.perf_counter()
             query = self.engine.query(standing).assert_is(sg.exp.Select)
             selected = {column.alias_or_name: column.unalias() for column in query.selects}
-            sets = [sg.exp.Tuple(expressions=[selected[column].copy() for column in (*always, *cut)]) for cut in cuts]
+            sets = [
+                sg.exp.Tuple(expressions=[selected[column].copy() for column in (*grouping.always, *cut)])
+                for cut in grouping.cuts
+            ]
             query.set("group", sg.exp.Group(grouping_sets=[sg.exp.GroupingSets(expressions=sets)]))
             answer = self.engine.arrow(query, expression.schema())
             seconds = time.perf_counter() - began
-        self.journal.steps.append(Step(name, "query", self._sources(expression), seconds, answer.num_rows))
+        self.journal.steps.append(Step(grouping.name, "query", self._sources(expression), seconds, answer.num_rows))
         return answer
 
     def pairs(self, expression: ir.Table) -> list[tuple[Any, ...]]:
