@@ -104,3 +104,26 @@ def test_the_share_of_a_gap() -> None:
     """Three of four rows are three quarters; where nothing was loaded the whole is missing."""
     assert Gap("leads", "channel", 4, 3).share == 0.75
     assert Gap("leads", None, 0, 0).share == 1.0
+
+
+CONTRACT = {"account_id": "a", "signed_at": "2024-01-01T00:00:00Z", "starts_on": "2024-01-01", "ends_on": "2025-01-01"}
+
+
+def test_a_reference_that_points_nowhere_is_a_gap() -> None:
+    """One of three contracts names a successor that is not there: the renewal rate is partial, and says of what."""
+    contracts = [
+        {**CONTRACT, "contract_id": "c1", "renewed_by": "c3", "value": "10"},
+        {**CONTRACT, "contract_id": "c2", "renewed_by": "c9", "value": "10"},
+        {**CONTRACT, "contract_id": "c3", "renewed_by": "", "value": "10"},
+    ]
+    found = finding("renewal_rate", {"contracts": contracts})
+    assert (found.status, found.reason) == ("partial", "")
+    told = "contracts.renewed_by names no row of contracts in 1 of 3 rows (33%)"
+    assert [(gap.sentence(), gap.astray) for gap in found.gaps] == [(told, True)]
+    assert finding("renewal_rate", {"contracts": [contracts[0], contracts[2]]}).status == "computable"
+
+
+def test_a_reference_into_a_table_that_was_never_loaded_is_no_gap() -> None:
+    """Bills name contracts that nobody loaded: receivables need none, and nothing is missing for them."""
+    bill = {"invoice_id": "i1", "account_id": "a", "contract_id": "k", "issued_on": "2025-01-01", "amount": "10"}
+    assert finding("receivables", {"invoices": [bill], "payments": []}).status == "computable"

@@ -126,7 +126,13 @@ def test_a_misspelt_metric_is_answered_with_near_names() -> None:
 def test_mistakes_of_a_definition_are_told_in_a_sentence() -> None:
     """What is read, needed, fixed or referred to and does not exist is told, with the nearest name."""
 
-    @metric(label="Wrong", unit=Unit.COUNT, needs=("leads.created_att", "leed", "leads"), fixed={"colour": "red"})
+    @metric(
+        label="Wrong",
+        unit=Unit.COUNT,
+        needs=("leads.created_att", "leed", "leads"),
+        follows=("leads.created_at", "leads.opportunity_id"),
+        fixed={"colour": "red"},
+    )
     def wrong(mrr_movments: Facts) -> Measure:
         """Wrong."""
         return count(mrr_movments)
@@ -141,6 +147,7 @@ def test_mistakes_of_a_definition_are_told_in_a_sentence() -> None:
         "reads mrr_movments, which does not exist; did you mean mrr_movements?",
         "needs leads.created_att, which does not exist",
         "needs leed, which does not exist",
+        "follows leads.created_at, which refers to nothing",
     ]
     assert found.mistakes(definition(wrong_table)) == [
         "reads lead_state, which does not exist; did you mean lead_states?",

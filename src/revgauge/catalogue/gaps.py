@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from ibis import _
+
 from revgauge.catalogue.context import missing_words
 from revgauge.catalogue.evaluation import Evaluation, Request
 from revgauge.catalogue.measures import Measure, Named, Unknown
@@ -27,6 +29,8 @@ class Gap:
     """Rows of the entity that were loaded."""
     lacking: int
     """How many of them lack the field; all of them where no source fills it."""
+    astray: bool = False
+    """The field is there, and names a row that is not."""
 
     @property
     def name(self) -> str:
@@ -43,6 +47,10 @@ class Gap:
         if self.field is None:
             meaning = ENTITIES[self.entity].about.rstrip(".").lower()
             return f"{self.entity} was never loaded ({meaning}): map a source to it"
+        if self.astray:
+            target = ENTITIES[self.entity].field(self.field).refers_to
+            share = f"{self.lacking} of {self.rows} rows ({self.share:.0%})"
+            return f"{self.name} names no row of {str(target).partition('.')[0]} in {share}"
         if self.lacking == self.rows:
             return f"no source fills {self.name}: add it to the mapping of {self.entity}"
         return f"{self.name} is empty in {self.lacking} of {self.rows} rows ({self.share:.0%})"
@@ -86,6 +94,7 @@ class GapFinder:
         """Look at the warehouse of an evaluation."""
         self.evaluation = evaluation
         self.warehouse = evaluation.context.warehouse
+        self._astray: dict[str, Gap | None] = {}
 
     def findings(self) -> Iterator[Finding]:
         """Every metric of the catalogue with its status."""
@@ -103,6 +112,8 @@ class GapFinder:
         if isinstance(measure, Unknown):
             told = (self._gap(need) for need in dict.fromkeys(_named(measure.reason)))
             return Finding(metric, "not computable", tuple(gap for gap in told if gap is not None), measure.reason)
+        astray = (self._leading_nowhere(link) for link in dict.fromkeys(self._follows(metric, measure)))
+        gaps += [gap for gap in astray if gap is not None]
         return Finding(metric, "partial" if gaps else "computable", tuple(gaps))
 
     def _measure(self, metric: Metric) -> Measure | None:
@@ -142,6 +153,38 @@ class GapFinder:
                 yield name
             elif name in catalogue.derived:
                 yield from self._needs(catalogue.derived[name])
+
+    def _follows(self, metric: Metric, measure: Measure | None) -> Iterator[str]:
+        """The references that are followed for a metric."""
+        yield from metric.follows
+        for leaf in () if measure is None else measure.leaves():
+            yield from self._links(leaf.facts.name)
+
+    def _links(self, name: str) -> Iterator[str]:
+        definition = self.evaluation.catalogue.derived.get(name)
+        if definition is not None:
+            yield from definition.follows
+            for part in definition.reads:
+                yield from self._links(part)
+
+    def _leading_nowhere(self, link: str) -> Gap | None:
+        """How many rows have a reference to a row that was not loaded; None if there is none such."""
+        if link not in self._astray:
+            self._astray[link] = self._counted(link)
+        return self._astray[link]
+
+    def _counted(self, link: str) -> Gap | None:
+        entity, _dot, field = link.partition(".")
+        target, _dot, key = str(ENTITIES[entity].field(field).refers_to).partition(".")
+        if not self.warehouse.loaded(entity) or not self.warehouse.loaded(target):
+            return None
+        table = self.warehouse.entity(entity)
+        there = self.warehouse.entity(target).select(there=_[key])
+        named = table.filter(table[field].notnull()).select(named=_[field])
+        lost = named.anti_join(there, named.named == there.there)
+        ((rows,),) = self.warehouse.pairs(table.aggregate(rows=table.count()))
+        ((lacking,),) = self.warehouse.pairs(lost.aggregate(rows=lost.count()))
+        return Gap(entity, field, rows, lacking, astray=True) if lacking else None
 
     def _gap(self, need: str) -> Gap | None:
         entity, _, field = need.partition(".")

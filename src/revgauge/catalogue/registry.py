@@ -60,6 +60,8 @@ class Definition:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
     """`entity.field` that must have been loaded, else there is no value."""
+    follows: tuple[str, ...] = ()
+    """References (`entity.field`) that it follows: one that points nowhere is a gap."""
 
     @property
     def module(self) -> str:
@@ -235,6 +237,11 @@ class Catalogue:
             entity, _, name = need.partition(".")
             if entity not in ENTITIES or (name and name not in ENTITIES[entity].field_names):
                 found.append(f"needs {need}, which does not exist")
+        for link in definition.follows:
+            entity, _, name = link.partition(".")
+            known = entity in ENTITIES and name in ENTITIES[entity].field_names
+            if not known or not ENTITIES[entity].field(name).refers_to:
+                found.append(f"follows {link}, which refers to nothing")
         if circle := self.circle(definition):
             return [*found, f"is defined by itself: {' -> '.join(circle)}"]
         known = set(definition.own_params).union(*[self.params(part) for part in self._parts(definition)])

@@ -74,6 +74,7 @@ def bill_outcomes(
     dimensions=ACCOUNT,
     row_key=("contract_id", "account_id"),
     needs=("contracts.signed_at", "invoices.contract_id"),
+    follows=("invoices.contract_id",),
     left_out="known_invoices_left_out",
 )
 def contract_cash(contracts: ir.Table, bill_outcomes: ir.Table, context: Context) -> ir.Table:

@@ -47,6 +47,7 @@ def known_invoices(invoices: ir.Table, context: Context) -> ir.Table:
 
 @derived(
     needs=("payments.paid_at", "payments.amount"),
+    follows=("payments.invoice_id",),
     dimensions=ACCOUNT,
     row_key=("payment_id", "invoice_id", "account_id"),
 )

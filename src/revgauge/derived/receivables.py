@@ -40,7 +40,7 @@ def bills_of(known_invoices: ir.Table) -> ir.Table:
     return bills.select(*("invoice_id", "account_id", "currency", "contract_id", "due_on", "stated"), issued_on=_.day)
 
 
-@derived(row_key=("invoice_id", "day"))
+@derived(row_key=("invoice_id", "day"), follows=("invoices.applies_to",))
 def bill_reductions(known_invoices: ir.Table, known_payments: ir.Table, context: Context) -> ir.Table:
     """What lowers a bill, on its day and in the bill's currency: money in, and credit notes that apply to it.
 

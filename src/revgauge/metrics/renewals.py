@@ -20,6 +20,7 @@ UNVALUED = (
     "it was due"
 )
 RENEWAL_FIELDS = ("contracts.renewed_by", "contracts.signed_at")
+RENEWAL_LINKS = ("contracts.renewed_by",)
 
 Pending = Literal["count", "exclude"]
 
@@ -59,7 +60,7 @@ def renewals_due(due_contracts: Facts, *, measure: Literal["value", "count"] = "
     return _value(due_contracts, "old_value", "unvalued")
 
 
-@metric(label="Renewal rate", unit=Unit.RATIO, kind="due", needs=RENEWAL_FIELDS)
+@metric(label="Renewal rate", unit=Unit.RATIO, kind="due", needs=RENEWAL_FIELDS, follows=RENEWAL_LINKS)
 def renewal_rate(
     due_contracts: Facts,
     *,
@@ -89,7 +90,13 @@ def renewal_rate(
     return _provisional(share, due_contracts)
 
 
-@metric(label="Renewal rate by value", unit=Unit.RATIO, kind="due", needs=(*RENEWAL_FIELDS, "contracts.value"))
+@metric(
+    label="Renewal rate by value",
+    unit=Unit.RATIO,
+    kind="due",
+    needs=(*RENEWAL_FIELDS, "contracts.value"),
+    follows=RENEWAL_LINKS,
+)
 def renewal_rate_value(
     due_contracts: Facts,
     *,
@@ -126,7 +133,13 @@ def _share(facts: Facts) -> Measure:
 
 
 @metric(
-    label="Renewals by reason", unit=Unit.RATIO, better="target", timing="leading", kind="due", needs=RENEWAL_FIELDS
+    label="Renewals by reason",
+    unit=Unit.RATIO,
+    better="target",
+    timing="leading",
+    kind="due",
+    needs=RENEWAL_FIELDS,
+    follows=RENEWAL_LINKS,
 )
 def renewal_reason_share(renewals_by_reason: Facts) -> Measure:
     """The share of the contracts renewed that went on for a reason: by itself, for its value, or out of liking.
@@ -146,7 +159,14 @@ def renewal_reason_share(renewals_by_reason: Facts) -> Measure:
     return _share(renewals_by_reason)
 
 
-@metric(label="Renewals by timing", unit=Unit.RATIO, timing="leading", kind="due", needs=RENEWAL_FIELDS)
+@metric(
+    label="Renewals by timing",
+    unit=Unit.RATIO,
+    timing="leading",
+    kind="due",
+    needs=RENEWAL_FIELDS,
+    follows=RENEWAL_LINKS,
+)
 def renewal_timing_share(renewals_by_timing: Facts) -> Measure:
     """The share of the contracts renewed that were signed early, on time or late.
 
