@@ -286,9 +286,11 @@ def _leaves(measure: Measure, period: Period, name: str, cut: Cut) -> list[Place
         case Leaf():
             return [(name, measure, period, cut)]
         case Named(inner_name, inner):
-            return _leaves(inner, period, inner_name if "numerator" not in name else f"{name}: {inner_name}", cut)
-        case At(inner, when):
-            moved = when(period)
+            _, at, when = name.partition(" at ")
+            told = f"{name}: {inner_name}" if "numerator" in name else f"{inner_name}{at}{when}"
+            return _leaves(inner, period, told, cut)
+        case At(inner, to):
+            moved = to(period)
             return _leaves(inner, moved, f"{name} at {moved.label}", cut)
         case Uncut(inner):
             return _leaves(inner, period, name, cut.without(measure))

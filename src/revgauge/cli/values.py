@@ -38,6 +38,7 @@ FIGURE_WIDTH = 10
 FEW = "n: the number of cases, where it is below 30"
 MARK_WORDS = {
     "few": "few: the value rests on fewer than 30 cases",
+    "provisional": "provisional: it rests on a period that is not over",
     "to date": "to date: the period is not over",
 }
 _COLOURS: dict[Verdict, str] = {"better": BETTER, "worse": WORSE, "same": QUIET, "": ""}
@@ -136,6 +137,7 @@ def value_json(value: Value) -> dict[str, Any]:
         "denominator": number_json(value.denominator),
         "interval": None if low is None or high is None else [float(low), float(high)],
         "statistics": {name: number_json(number) for name, number in value.statistics.items()},
+        "factors": {name: number_json(number) for name, number in value.factors.items()},
     }
 
 
@@ -257,6 +259,18 @@ class _Table:
         if moves:
             write()
             write(f"trend  {_shape(values)}")
+        self._factors(values)
+
+    def _factors(self, values: Sequence[Value]) -> None:
+        """What the last value that names its factors is made of."""
+        made = [value for value in values if any(number is not None for number in value.factors.values())]
+        if not made:
+            return
+        last = made[-1]
+        write()
+        write(f"{last.period.label} is made of")
+        rows = [(name, written(number, Style(), exact=self.exact)) for name, number in last.factors.items()]
+        table([Column("factor"), Column("value", right=True)], rows, indent=2)
 
     def _line(self, series: Mapping[Period, Value], place: int, spread: Sequence[str], *, moves: bool) -> list[Cell]:
         period = self.periods[place]

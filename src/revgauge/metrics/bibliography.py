@@ -47,6 +47,7 @@ BIBLIOGRAPHY: dict[str, str] = {
     "gaviti-cei": "Gaviti: collection effectiveness index.",
     "gpb-cohorts": "GP Bullhound: handbook for finance heads of software companies, cohort tables, 2022.",
     "hamid": "M. Hamid, Social Capital, on the quick ratio of growth, about 2015 (relayed).",
+    "hampel": "F. R. Hampel on the median absolute deviation; B. Iglewicz and D. Hoaglin: How to detect outliers, 1993.",
     "hubspot-lifecycle": "HubSpot: lifecycle stages, as axiolo and crmcurator describe them.",
     "hubspot-payback": "HubSpot Product Blog: months to pay back the cost of acquisition.",
     "ias-21": "IAS 21 of the IFRS Accounting Standards: the effects of changes in foreign exchange rates.",
