@@ -86,3 +86,17 @@ class MonthsOfClosing:
     def __call__(self, period: Period) -> Days:
         """From the first of the first month to the closing day."""
         return Days(add_months(period.closing.replace(day=1), 1 - self.months), period.closing)
+
+
+@dataclass(frozen=True, slots=True)
+class MonthsEarlier:
+    """The days of the period moved back by so many months, and then taken whole: what an effect follows with a lag."""
+
+    months: int
+
+    def __call__(self, period: Period) -> Days:
+        """The days of the period that have passed; moved back, all of its days."""
+        if self.months == 0:
+            return Days(period.start, period.closing)
+        first, after = add_months(period.start, -self.months), add_months(period.end, -self.months)
+        return Days(first, min(after - DAY, period.now))
