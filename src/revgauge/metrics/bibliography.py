@@ -17,7 +17,7 @@ SEEDS: dict[str, str] = {
 
 BIBLIOGRAPHY: dict[str, str] = {
     "allianz-2024": "Allianz Trade: days sales outstanding worldwide at the end of 2023.",
-    "anderl-2016": "E. Anderl, I. Becker, F. von Wangenheim, J. H. Schumann: Mapping the customer journey, IJRM 33(3), 2016.",
+    "anderl-2016": "Anderl, Becker, von Wangenheim, Schumann: Mapping the customer journey, IJRM 33(3), 2016.",
     "asc-606": "ASC 606 and IFRS 15: revenue from contracts with customers.",
     "baremetrics-churn": "Baremetrics Help: user churn and revenue churn.",
     "baremetrics-net": "Baremetrics changelog: net MRR churn.",
@@ -48,7 +48,7 @@ BIBLIOGRAPHY: dict[str, str] = {
     "forecastio": "Forecastio: metrics of revenue operations, 2026.",
     "gainsight-renewal": "Gainsight: how the Renewal Center computes renewal rates.",
     "gaviti-cei": "Gaviti: collection effectiveness index.",
-    "google-attribution": "Model comparison of Google Analytics, as practitioners describe it: a half-life of 7 days, 40/20/40.",
+    "google-attribution": "Models of Google Analytics, as practitioners describe them: half-life 7 days, 40/20/40.",
     "gpb-cohorts": "GP Bullhound: handbook for finance heads of software companies, cohort tables, 2022.",
     "hamid": "M. Hamid, Social Capital, on the quick ratio of growth, about 2015 (relayed).",
     "hampel": "F. R. Hampel on the median absolute deviation; B. Iglewicz and D. Hoaglin: How to detect outliers, 1993.",
@@ -91,7 +91,7 @@ BIBLIOGRAPHY: dict[str, str] = {
     "virtua-ndr": "Virtua Research: how 25 listed companies define net dollar retention.",
     "winsabove": "Wins Above: sales velocity.",
     "winsabove-renewal": "Wins Above: renewal rate.",
-    "zhao-2018": "K. Zhao, S. H. Mahboobi, S. R. Bagheri: Shapley value methods for attribution, arXiv 1804.05327, 2018.",
+    "zhao-2018": "Zhao, Mahboobi, Bagheri: Shapley value methods for attribution, arXiv 1804.05327, 2018.",
     "zoho-motivator": "Zoho Motivator: pipeline stages, with overdue deals taken as lost.",
 }
 """What each key stands for."""
