@@ -10,11 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
-from scipy.sparse.linalg import splu
 
 Floats = npt.NDArray[np.float64]
 
@@ -60,6 +59,9 @@ def removal_effects(chain: Chain) -> Removal:
     probability v_i / N_ii, where N = (I - Q)^-1, and from there it wins with b_i: what passes i is v_i b_i / N_ii, and
     the removal effect is that over the whole. One factorisation of I - Q serves all of it.
     """
+    from scipy import sparse  # noqa: PLC0415 - loading it takes a third of a second, and few commands need it
+    from scipy.sparse.linalg import splu  # noqa: PLC0415 - as above
+
     states = chain.states
     if not states or not any(chain.won.values()):
         return Removal(0.0, dict.fromkeys(states, 0.0))
@@ -92,12 +94,12 @@ def removal_effects(chain: Chain) -> Removal:
     return Removal(probability, dict(zip(states, (passing / probability).tolist(), strict=True)))
 
 
-def _inverse_diagonal(factors: object, size: int) -> Floats:
+def _inverse_diagonal(factors: Any, size: int) -> Floats:
     """The diagonal of the inverse of the factorised matrix."""
     found = np.empty(size)
     for first in range(0, size, BLOCK):
         block = np.arange(first, min(first + BLOCK, size))
         units = np.zeros((size, len(block)))
         units[block, np.arange(len(block))] = 1.0
-        found[block] = factors.solve(units)[block, np.arange(len(block))]  # type: ignore[attr-defined] # SuperLU has no types
+        found[block] = factors.solve(units)[block, np.arange(len(block))]
     return found
