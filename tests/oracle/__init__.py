@@ -13,7 +13,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from . import funnel, movements, pipeline, recurring, retention, sales
+from . import cash, funnel, movements, pipeline, recurring, renewals, retention, sales
 from .periods import Period
 from .question import Question
 from .tables import Tables, TextRows
@@ -128,6 +128,8 @@ SCOPE: dict[str, Metric] = {
     "weighted_pipeline_value": _stages(pipeline.weighted_pipeline_value),
     "pipeline_velocity": _sales(pipeline.pipeline_velocity),
     "required_pipeline_coverage": _sales(pipeline.required_pipeline_coverage),
+    **{name: Metric(calculate, ("contracts",)) for name, calculate in renewals.CALCULATIONS.items()},
+    **{name: Metric(calculate, ("invoices", "payments")) for name, calculate in cash.CALCULATIONS.items()},
 }
 
 LOOKING_AHEAD = ("required_pipeline_coverage",)
@@ -146,6 +148,7 @@ ALIASES = {
     "sal_count": "sales_accepted_lead_count",
     "sql_count": "sales_qualified_lead_count",
     "average_deal_size": "average_deal_value",
+    "dso": "days_sales_outstanding",
     "sales_cycle_length": "sales_cycle_days",
 }
 

@@ -86,7 +86,8 @@ def _exchanged(foreign: ir.Table, context: Context) -> ir.Table:
 def open_bills(known_invoices: ir.Table, bill_reductions: ir.Table, context: Context) -> ir.Table:
     """Stays: from `start` to `stop` (empty: still) the amount `owed` for a bill was the same and above zero.
 
-    `late` marks stays after the due day, `unclear` those of a bill of which some money cannot be converted.
+    `late` marks stays after the due day, `unclear` those of a bill of which some money cannot be converted: what is
+    owed for it from then on is not known.
     """
     bills = bills_of(known_invoices)
     none = ibis.literal(NOTHING).cast(AMOUNT)
@@ -107,9 +108,9 @@ def open_bills(known_invoices: ir.Table, bill_reductions: ir.Table, context: Con
         *BILL,
         start=_.day,
         stop=_.day.lead().over(order),
-        owed=_.change.sum().over(running).cast(AMOUNT),
+        owed=ibis.greatest(none, _.change.sum().over(running).cast(AMOUNT)),
         unclear=flag(_.unclear.sum().over(running) > 0),
-    ).filter(_.owed > 0)
+    ).filter((_.owed > 0) | (_.unclear > 0))
     return _less_loose_credits(stays, known_invoices, context).mutate(late=(_.start > _.due_on).fill_null(False))
 
 
@@ -176,11 +177,11 @@ def _lowered_oldest_first(stays: ir.Table, given: ir.Table, first: date, context
     oldest_first = ibis.window(
         group_by=[*PURSE, "since"], order_by=["issued_on", "invoice_id"], preceding=None, following=0
     )
-    met = met.mutate(older=(_.owed.sum().over(oldest_first) - _.owed).cast(AMOUNT))
+    met = met.mutate(lowerable=ibis.ifelse(_.unclear > 0, none, _.owed))
+    met = met.mutate(older=(_.lowerable.sum().over(oldest_first) - _.lowerable).cast(AMOUNT))
     left = ibis.greatest(none, (_.credit - _.older).cast(AMOUNT))
-    return met.mutate(start=_.since, stop=_.until, owed=(_.owed - ibis.least(_.owed, left)).cast(AMOUNT)).filter(
-        _.owed > 0
-    )
+    lowered = met.mutate(start=_.since, stop=_.until, owed=(_.owed - ibis.least(_.lowerable, left)).cast(AMOUNT))
+    return lowered.filter((_.owed > 0) | (_.unclear > 0))
 
 
 @derived(kept=False, dimensions=ACCOUNT, row_key=("invoice_id", "account_id"), left_out="known_invoices_left_out")
