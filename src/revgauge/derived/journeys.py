@@ -32,6 +32,8 @@ Game = Literal["markov", "shapley"]
 """The models that weigh all journeys: a chain, or a game that is worth the share of journeys won."""
 
 STEP, WON, LOST, UNTOUCHED = "step", "won", "lost", "untouched"
+SEPARATOR = "\x1f"
+"""Between the values of a set: a sign made for this, which no name has."""
 DIGITS = 50
 PLACES = Decimal("1e-14")
 
@@ -80,15 +82,15 @@ def journey_steps(counted_touches: ir.Table, closed_deals: ir.Table) -> ir.Table
 def journey_sets(counted_touches: ir.Table, closed_deals: ir.Table) -> ir.Table:
     """The journeys of closed deals as sets: the different channels, campaigns and departments of each, in no order.
 
-    `outcome` is `won`, `lost`, or `untouched` for a won deal without a path.
+    `outcome` is `won`, `lost`, or `untouched` for a won deal without a path. The values of a set stand in one text.
     """
     marked = first_marks(counted_touches)
-    sets = {f"{name}_set": _[name].collect(where=_[f"first_{name}"]).sort() for name in DIMENSIONS}
+    sets = {f"{name}_set": _[name].group_concat(SEPARATOR, where=_[f"first_{name}"]) for name in DIMENSIONS}
     deal = ("opportunity_id", "account_id", "day", "won", "amount", "unconverted")
     found = marked.group_by(*deal).aggregate(**sets)
     found = found.mutate(outcome=ibis.ifelse(_.won, WON, LOST)).drop("won")
     untouched = closed_deals.filter(_.won).anti_join(found, "opportunity_id")
-    nobody = {name: ibis.literal(None).cast("array<string>") for name in sets}
+    nobody = {name: ibis.literal(None).cast("string") for name in sets}
     rest = untouched.select(*(name for name in deal if name != "won"), **nobody, outcome=ibis.literal(UNTOUCHED))
     return found.select(rest.columns).union(rest)
 
@@ -191,7 +193,7 @@ def _game(sets: Sequence[tuple[Any, ...]]) -> Credits:
         if outcome == UNTOUCHED:
             untouched.add(amount, unconverted)
             continue
-        journey = frozenset(members)
+        journey = frozenset(members.split(SEPARATOR))
         every[journey] += cases
         if outcome == WON:
             won[journey] += cases
