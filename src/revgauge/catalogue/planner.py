@@ -309,7 +309,7 @@ class Planner:
     def _accrued(self, leaf: Accrual, sums: _Sums, spans: list[Days], columns: _Columns) -> Answer:
         """What the balances earned over each span, and whether any of it was in a currency without a rate."""
         earnings = Earnings(self.context.rates, leaf.pace)
-        befores = [(days.first or date.min + DAY) - DAY for days in spans]
+        befores = [max(days.first or date.min, date.min + DAY) - DAY for days in spans]
         numbers = gaps = np.full((len(spans), len(sums.keys)), ZERO, dtype=object)
         with localcontext(prec=PRECISION):
             for currency in sums.currencies:

@@ -100,3 +100,47 @@ class MonthsEarlier:
             return Days(period.start, period.closing)
         first, after = add_months(period.start, -self.months), add_months(period.end, -self.months)
         return Days(first, min(after - DAY, period.now))
+
+
+@dataclass(frozen=True, slots=True)
+class YearOfClosing:
+    """The calendar year of the closing day so far."""
+
+    def __call__(self, period: Period) -> Days:
+        """From 1 January to the closing day."""
+        return Days(period.closing.replace(month=1, day=1), period.closing)
+
+
+@dataclass(frozen=True, slots=True)
+class OnClosing:
+    """The closing day alone."""
+
+    def __call__(self, period: Period) -> Days:
+        """From the closing day to the closing day."""
+        return Days(period.closing, period.closing)
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """The same days whatever the period, as far as they have passed."""
+
+    first: date
+    last: date
+
+    def __call__(self, period: Period) -> Days:
+        """From the first day to the last, or to `now`."""
+        return Days(self.first, min(self.last, period.now))
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """The days of the period moved back by months, and taken whole, also where the period is in progress."""
+
+    months: int
+
+    def __call__(self, period: Period) -> Days:
+        """From the first day moved back to the day before the moved end, or to `now`."""
+        if not self.months:
+            return Days(period.start, period.closing)
+        end = add_months(period.end, -self.months)
+        return Days(add_months(period.start, -self.months), min(end - DAY, period.now))

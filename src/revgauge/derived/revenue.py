@@ -5,6 +5,7 @@ Each table holds changes or flows by day and account. Deals won, the fifth sourc
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,6 +19,7 @@ from revgauge.catalogue.measures import Measure, accrual
 from revgauge.catalogue.registry import derived
 from revgauge.derived.billing import DIMENSIONS
 from revgauge.derived.subscriptions import ACCOUNT_DIMENSIONS, LEFT_OUT, whole_of
+from revgauge.model.period import DAY, Period, add_months
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -38,6 +40,12 @@ def mrr_earnings(mrr_changes: ir.Table, context: Context) -> ir.Table:
 def recurring_revenue(mrr_earnings: Facts, span: Span | None = None) -> Measure:
     """Each day's recurring revenue divided by the days of its month, at the rates of the day."""
     return accrual(mrr_earnings, "amount", currency="currency", pace="month", span=span)
+
+
+def last_twelve_months(period: Period) -> Period:
+    """The twelve months up to the closing day."""
+    end = period.closing + DAY
+    return replace(period, start=add_months(end, -12), end=end, label=f"12 months to {period.closing}")
 
 
 @derived(
