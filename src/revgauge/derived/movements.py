@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     row_key=("account_id", "day", "kind"),
     left_out=LEFT_OUT,
 )
-def mrr_movements(account_days: ir.Table, context: Context) -> ir.Table:
+def mrr_movements(account_days: ir.Table, first_payments: ir.Table, context: Context) -> ir.Table:
     """One row for each day on which an account's recurring revenue moved: its kind and amount at that day's rates.
 
     Kinds: new (from nothing, never a paying day before), reactivation (from nothing otherwise), expansion,
@@ -45,9 +45,9 @@ def mrr_movements(account_days: ir.Table, context: Context) -> ir.Table:
     plain = days.filter(~_.mixed).select(*carried, "unconverted", "from_amount", "to_amount", "rise")
     if context.holds(account_days.filter(_.mixed)):
         plain = plain.union(_summed_currencies(days.filter(_.mixed), carried))
-    first_paid = ibis.ifelse(_.is_customer, _.day, None).min().over(ibis.window(group_by=list(whole)))
-    moved = plain.mutate(first_paid=first_paid)
-    moved = moved.filter((_.was | _.is_customer) & ((_.was != _.is_customer) | (_.rise != 0)))
+    moved = plain.filter((_.was | _.is_customer) & ((_.was != _.is_customer) | (_.rise != 0)))
+    first = first_payments.rename({f"of_{name}": name for name in whole})
+    moved = moved.left_join(first, [moved[name] == first[f"of_{name}"] for name in whole])
     kind = ibis.cases(
         (~_.was & (_.day == _.first_paid), "new"),
         (~_.was, "reactivation"),
@@ -128,9 +128,7 @@ def departures(mrr_movements: ir.Table, subscription_changes: ir.Table, context:
     row_key=("account_id", "day"),
     left_out=LEFT_OUT,
 )
-def mrr_parts(
-    mrr_movements: ir.Table, subscription_changes: ir.Table, live_rows: ir.Table, context: Context
-) -> ir.Table:
+def mrr_parts(mrr_movements: ir.Table, subscription_changes: ir.Table, context: Context) -> ir.Table:
     """What an expansion or contraction is made of: upsell, cross-sell, price rise, downsell, price cut.
 
     The smaller side is absorbed by the larger: with gains above losses each gain counts in the proportion of the net
@@ -141,8 +139,9 @@ def mrr_parts(
     net = mrr_movements.filter(_.kind.isin(["expansion", "contraction"]))
     moved = subscription_changes.semi_join(net, [(name, name) for name in (*whole, "day")])
     moved = _at_rates(moved, context)
-    held = _holdings(moved, live_rows, whole)
-    moved = moved.left_join(held, [moved.subscription_id == held.of_subscription, moved.day == held.of_day])
+    held = _holdings(subscription_changes, whole)
+    keys = dict.fromkeys((*whole, "product", "day"))
+    moved = moved.left_join(held, [moved[name] == held[f"held_{name}"] for name in keys])
     parts = _split_change(moved)
     sides = parts.group_by(*whole, "day").aggregate(
         upsell=_.upsell.sum(),
@@ -200,20 +199,19 @@ def _at_rates(moved: ir.Table, context: Context) -> ir.Table:
     )
 
 
-def _holdings(moved: ir.Table, live_rows: ir.Table, whole: tuple[str, ...]) -> ir.Table:
-    """For each subscription that starts, whether its account (within a product or plan) held the product before."""
+def _holdings(subscription_changes: ir.Table, whole: tuple[str, ...]) -> ir.Table:
+    """The days before which an account (within a product or plan) had a row of a product, among those of a change.
+
+    Rows that begin or end are counted up and down, so that the days are told without laying rows against each other.
+    """
     same = tuple(dict.fromkeys((*whole, "product")))
-    starts = moved.filter(~_.was_live).select("subscription_id", *same, "day")
-    rows = live_rows.select(**{f"held_{name}": _[name] for name in same}, start=_.start, stop=_.stop)
-    held = starts.inner_join(
-        rows,
-        [
-            *[starts[name] == rows[f"held_{name}"] for name in same],
-            rows.start < starts.day,
-            rows.stop.isnull() | (rows.stop >= starts.day),
-        ],
+    turns = subscription_changes.filter(_.was_live != _.is_live)
+    counted = turns.group_by(*same, "day").aggregate(change=(flag(_.is_live) - flag(_.was_live)).sum())
+    earlier = ibis.window(group_by=list(same), order_by="day", preceding=None, following=0)
+    before = counted.mutate(before=_.change.sum().over(earlier) - _.change)
+    return before.filter(_.before > 0).select(
+        **{f"held_{name}": _[name] for name in (*same, "day")}, held=ibis.literal(True)
     )
-    return held.select(of_subscription=_.subscription_id, of_day=_.day).distinct().mutate(held=ibis.literal(True))
 
 
 def _split_change(moved: ir.Table) -> ir.Table:

@@ -106,7 +106,7 @@ def _steps(ends: ir.Table, whole: tuple[str, ...]) -> ir.Table:
     An account is a customer where it pays anything. The state before a row is the state after it less its change, so
     one running total serves both; within a day the states in between cancel out of the sum, so their order is free.
     """
-    running = ibis.window(group_by=list(whole), order_by=["day", "then", "later"], preceding=None, following=0)
+    running = ibis.window(group_by=list(whole), order_by="day", preceding=None, following=0)
     kind = "decimal(18, 6)"
     states = ends.mutate(
         then_after=_.then.sum().over(running).cast(kind), later_after=_.later.sum().over(running).cast(kind)
