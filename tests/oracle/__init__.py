@@ -13,7 +13,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from . import cash, funnel, movements, pipeline, recurring, renewals, retention, sales
+from . import accuracy, cash, funnel, movements, pipeline, prediction, recurring, renewals, retention, sales
 from .periods import Period
 from .question import Question
 from .tables import Tables, TextRows
@@ -130,9 +130,12 @@ SCOPE: dict[str, Metric] = {
     "required_pipeline_coverage": _sales(pipeline.required_pipeline_coverage),
     **{name: Metric(calculate, ("contracts",)) for name, calculate in renewals.CALCULATIONS.items()},
     **{name: Metric(calculate, ("invoices", "payments")) for name, calculate in cash.CALCULATIONS.items()},
+    "predicted_mrr": _recurring(prediction.predicted_mrr),
+    **{name: Metric(calculate, ("forecasts",)) for name, calculate in accuracy.FORECAST_CALCULATIONS.items()},
+    **{name: Metric(calculate, ("plans",)) for name, calculate in accuracy.PLAN_CALCULATIONS.items()},
 }
 
-LOOKING_AHEAD = ("required_pipeline_coverage",)
+LOOKING_AHEAD = ("predicted_mrr", "required_pipeline_coverage")
 """Metrics that have a value for a period that has not begun."""
 
 ALIASES = {
