@@ -9,7 +9,15 @@ from ibis import _
 
 from revgauge.catalogue.engine import MONEY, as_money, flag, times
 from revgauge.catalogue.registry import derived
-from revgauge.derived.credit import CREDIT_DIMENSIONS, FIRSTS, HOURS_A_DAY, TOUCH, first_marks, with_unattributed
+from revgauge.derived.credit import (
+    CREDIT_DIMENSIONS,
+    DIMENSIONS,
+    HOURS_A_DAY,
+    TOUCH,
+    UNATTRIBUTED,
+    always_shown,
+    first_marks,
+)
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -88,15 +96,18 @@ def step_touches(amount_steps: ir.Table, deal_paths: ir.Table, context: Context,
         step_key=_.opportunity_id.concat(":", _.step_number.cast("string")),
         rises=(_.step > 0).fill_null(True),
     )
-    met = steps.inner_join(
+    met = steps.left_join(
         touches,
         [
             steps.opportunity_id == touches.touched_deal,
             touches.occurred_at <= steps.stepped_at,
             touches.occurred_at >= steps.step_from,
         ],
-    ).drop("touched_deal", "step_from")
+    ).drop("step_from")
     latest = ibis.window(group_by="step_key", order_by=[_.occurred_at.desc(), _.touchpoint_id.desc()])
-    marked = first_marks(met, "step_key").mutate(acts=ibis.row_number().over(latest) == 0, touched=ibis.literal(True))
-    rest = steps.drop("step_from").anti_join(met, "step_key")
-    return with_unattributed(marked, rest, context, acts=True, touched=False, **FIRSTS)
+    marked = met.mutate(
+        acts=ibis.row_number().over(latest) == 0,
+        touched=_.touched_deal.notnull(),
+        **{name: _[name].fill_null(UNATTRIBUTED) for name in DIMENSIONS},
+    )
+    return always_shown(first_marks(marked.drop("touched_deal"), "step_key"), context)

@@ -101,11 +101,18 @@ def _met(deals: ir.Table, column: str, linked: ir.Table) -> ir.Table:
     return joined.select(*DEAL, "won", *TOUCH, "is_direct")
 
 
+def always_shown(rows: ir.Table, context: Context) -> ir.Table:
+    """The rows and one more, outside every period, which has `unattributed` shown also where nothing is."""
+    kinds = {name: kind(nullable=True) for name, kind in rows.schema().items()}
+    shown = {name: UNATTRIBUTED if name in DIMENSIONS else BEFORE_ALL if name == "day" else None for name in kinds}
+    marker = context.warehouse.literal_table({name: str(kind) for name, kind in kinds.items()}, [list(shown.values())])
+    return rows.cast(kinds).union(marker.cast(kinds))
+
+
 def with_unattributed(counted: ir.Table, rest: ir.Table, context: Context, **columns: Any) -> ir.Table:
     """Rows with a touch, and the rest, which no touch has a part in.
 
-    `columns` are what a row of the rest holds beside its own; all else of it is empty. One more row, outside every
-    period, has `unattributed` shown also where nothing is.
+    `columns` are what a row of the rest holds beside its own; all else of it is empty.
     """
     kinds = {name: kind(nullable=True) for name, kind in counted.schema().items()}
     given = {**dict.fromkeys(DIMENSIONS, UNATTRIBUTED), **columns}
@@ -113,9 +120,7 @@ def with_unattributed(counted: ir.Table, rest: ir.Table, context: Context, **col
         name: rest[name] if name in rest.columns and name not in given else ibis.literal(given.get(name)).cast(kind)
         for name, kind in kinds.items()
     }
-    shown = {name: UNATTRIBUTED if name in DIMENSIONS else BEFORE_ALL if name == "day" else None for name in kinds}
-    marker = context.warehouse.literal_table({name: str(kind) for name, kind in kinds.items()}, [list(shown.values())])
-    return ibis.union(*[rows.cast(kinds) for rows in (counted, rest.select(**filled), marker)])
+    return always_shown(counted.cast(kinds).union(rest.select(**filled).cast(kinds)), context)
 
 
 def first_marks(touches: ir.Table, group: str = "opportunity_id") -> ir.Table:
@@ -140,7 +145,7 @@ def touched_deals(closed_deals: ir.Table, deal_paths: ir.Table, context: Context
     that a deal counts once for each value; `touched` tells whether there is a touch at all.
     """
     touches = deal_paths.filter(_.won).select(*DEAL, *TOUCH, "place", touched=ibis.literal(True))
-    untouched = closed_deals.filter(_.won).anti_join(touches, "opportunity_id")
+    untouched = closed_deals.filter(_.won).anti_join(deal_paths, "opportunity_id")
     return with_unattributed(first_marks(touches), untouched, context, place=1, touched=False, **FIRSTS)
 
 
@@ -152,7 +157,7 @@ def sole_deals(closed_deals: ir.Table, deal_paths: ir.Table, context: Context) -
     """
     only = {name: ibis.ifelse(_[name].min() == _[name].max(), _[name].min(), SHARED) for name in DIMENSIONS}
     touched = deal_paths.filter(_.won).group_by(*DEAL).aggregate(**only)
-    return with_unattributed(touched, closed_deals.filter(_.won).anti_join(touched, "opportunity_id"), context)
+    return with_unattributed(touched, closed_deals.filter(_.won).anti_join(deal_paths, "opportunity_id"), context)
 
 
 @derived(kept=False, row_key=("opportunity_id", "account_id", "reason"))

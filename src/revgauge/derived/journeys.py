@@ -32,8 +32,8 @@ Game = Literal["markov", "shapley"]
 """The models that weigh all journeys: a chain, or a game that is worth the share of journeys won."""
 
 STEP, WON, LOST, UNTOUCHED = "step", "won", "lost", "untouched"
-SEPARATOR = "\x1f"
-"""Between the values of a set: a sign made for this, which no name has."""
+SEPARATOR = "␟"
+"""Between the values of a set: the sign for a separator of units, which no name has."""
 DIGITS = 50
 PLACES = Decimal("1e-14")
 
@@ -89,7 +89,7 @@ def journey_sets(counted_touches: ir.Table, closed_deals: ir.Table) -> ir.Table:
     deal = ("opportunity_id", "account_id", "day", "won", "amount", "unconverted")
     found = marked.group_by(*deal).aggregate(**sets)
     found = found.mutate(outcome=ibis.ifelse(_.won, WON, LOST)).drop("won")
-    untouched = closed_deals.filter(_.won).anti_join(found, "opportunity_id")
+    untouched = closed_deals.filter(_.won).anti_join(counted_touches, "opportunity_id")
     nobody = {name: ibis.literal(None).cast("string") for name in sets}
     rest = untouched.select(*(name for name in deal if name != "won"), **nobody, outcome=ibis.literal(UNTOUCHED))
     return found.select(rest.columns).union(rest)
