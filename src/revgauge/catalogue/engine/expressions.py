@@ -18,18 +18,18 @@ MONEY = dt.Decimal(38, 14)
 
 
 @ibis.udf.scalar.builtin(name="timezone", signature=((dt.string, dt.Timestamp()), dt.Timestamp(timezone="UTC")))  # type: ignore[untyped-decorator]  # Ibis has no types there
-def _as_zone(zone: str, moment: Any) -> Any:
+def as_zone(zone: str, moment: Any) -> Any:
     """The instant that a wall clock in the zone shows."""
 
 
 @ibis.udf.scalar.builtin(name="timezone", signature=((dt.string, dt.Timestamp(timezone="UTC")), dt.Timestamp()))  # type: ignore[untyped-decorator]  # Ibis has no types there
-def _in_zone(zone: str, moment: Any) -> Any:
+def in_zone(zone: str, moment: Any) -> Any:
     """What a wall clock in the zone shows at the instant."""
 
 
 def wall_clock(moment: Any, zone: str) -> Any:
     """The wall-clock time of a UTC instant in the zone."""
-    return moment if zone == "UTC" else _in_zone(zone, _as_zone("UTC", moment))
+    return moment if zone == "UTC" else in_zone(zone, as_zone("UTC", moment))
 
 
 def local_day(moment: Any, zone: str) -> Any:
@@ -39,7 +39,7 @@ def local_day(moment: Any, zone: str) -> Any:
 
 def instant_of(wall: Any, zone: str) -> Any:
     """The UTC instant at which a wall clock in the zone shows that time."""
-    return wall if zone == "UTC" else _in_zone("UTC", _as_zone(zone, wall))
+    return wall if zone == "UTC" else in_zone("UTC", as_zone(zone, wall))
 
 
 def times(amount: Any, rate: Any) -> Any:

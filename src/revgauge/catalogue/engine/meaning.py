@@ -14,6 +14,8 @@ import ibis
 import ibis.expr.datatypes as dt
 import ibis.expr.operations as ops
 
+from revgauge.catalogue.engine.expressions import as_zone, in_zone
+
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
@@ -124,6 +126,38 @@ POSTGRESQL: dict[type, Rule] = {
     ops.Mean: _statistic,
     ops.StandardDev: _statistic,
     ops.Variance: _statistic,
+    ops.Quantile: _quantile,
+    ops.Median: _quantile,
+    ops.Cast: _truth,
+}
+
+
+@ibis.udf.scalar.builtin(name="convert_timezone", signature=((dt.string, dt.string, dt.Timestamp()), dt.Timestamp()))  # type: ignore[untyped-decorator]  # Ibis has no types there
+def _convert(source: str, target: str, moment: Any) -> Any:
+    """What a clock in the target zone shows when one in the source zone shows the moment."""
+
+
+AMBIGUOUS = ibis.interval(hours=3)
+"""Longer than any clock was ever put back at once."""
+
+
+def _converted(node: Any) -> Any:
+    """A clock of one zone read in another; when a clock shows the same hour twice, the second counts, as elsewhere."""
+    inner = node.args[1]
+    if not isinstance(inner, type(as_zone("UTC", _MOMENT).op())):
+        return None
+    target, source, moment = _value(node.args[0]), _value(inner.args[0]), _value(inner.args[1])
+    early = _convert(source, target, moment)
+    if isinstance(inner.args[0], ops.Literal) and inner.args[0].value == "UTC":
+        return early
+    late = _convert(source, target, moment + AMBIGUOUS) - AMBIGUOUS
+    return ibis.ifelse(_convert(target, source, late) == moment, late, early)
+
+
+_MOMENT = ibis.literal("2025-01-01 00:00:00").cast("timestamp")
+
+SPARK: dict[type, Rule] = {
+    type(in_zone("UTC", as_zone("UTC", _MOMENT)).op()): _converted,
     ops.Quantile: _quantile,
     ops.Median: _quantile,
     ops.Cast: _truth,

@@ -1,0 +1,122 @@
+"""Spark: entities in Parquet files that all workers can read, everything else in memory of the cluster.
+
+What is kept is spread over the workers. Spark knows how each piece was made, so that a worker that dies takes nothing
+with it: its pieces are made anew.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ibis
+import ibis.expr.operations as ops
+import ibis.expr.schema as sch
+import pyarrow as pa
+import sqlglot.expressions as sge
+
+from revgauge.catalogue.engine import meaning
+from revgauge.catalogue.engine.base import Engine, settled
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    from pyspark.sql import DataFrame, SparkSession
+
+MEANING = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.timestampType": "TIMESTAMP_NTZ",
+    "spark.sql.ansi.enabled": "true",
+    # Without it a sum of two amounts of fourteen places has thirteen.
+    "spark.sql.decimalOperations.allowPrecisionLoss": "false",
+}
+"""Settings without which an expression would mean something else."""
+
+QUIET = {
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.sql.execution.arrow.pyspark.enabled": "true",
+}
+
+
+def session(master: str, options: dict[str, str] | None = None) -> SparkSession:
+    """A Spark session of its own; the connection to the cluster is made once for the process."""
+    from pyspark.sql import SparkSession  # noqa: PLC0415 - an extra, and slow to import
+
+    builder = SparkSession.builder.master(master).appName("revgauge")
+    for name, value in {**QUIET, **(options or {})}.items():
+        builder = builder.config(name, value)
+    made: SparkSession = builder.getOrCreate()
+    made.sparkContext.setLogLevel("ERROR")
+    return made.newSession()
+
+
+class Spark(Engine):
+    """A Spark session."""
+
+    name = "spark"
+    rules = meaning.SPARK
+
+    def __init__(self, session: SparkSession, folder: Path | None = None) -> None:
+        """Use a session; the entities stand as Parquet files in the folder, or without one in what is added."""
+        self.session = session
+        self.backend = ibis.pyspark.connect(session)
+        for name, value in MEANING.items():
+            session.conf.set(name, value)
+        self.folder = folder
+        self._made: dict[str, ir.Table] = {}
+        self._held: dict[str, DataFrame] = {}
+
+    def tables(self) -> set[str]:
+        """The entities that have a folder."""
+        if self.folder is None:
+            return set(self._made)
+        return {path.name for path in self.folder.iterdir() if path.is_dir()}
+
+    def entity(self, name: str) -> ir.Table:
+        """The table of an entity."""
+        if self.folder is not None and name not in self._made:
+            self._see(name, self.session.read.parquet(str(self.folder / name)))
+        return self._made[name]
+
+    def _see(self, name: str, frame: DataFrame, schema: sch.Schema | None = None) -> ir.Table:
+        """A name for a data frame."""
+        from ibis.backends.pyspark.datatypes import PySparkSchema  # noqa: PLC0415 - needs the extra
+
+        frame.createOrReplaceTempView(name)
+        known = settled(schema or PySparkSchema.to_ibis(frame.schema))
+        self._made[name] = ops.DatabaseTable(name, schema=known, source=self.backend).to_expr()
+        return self._made[name]
+
+    def add(self, name: str, rows: pa.Table) -> ir.Table:
+        """A view of rows that are sent along."""
+        return self._see(name, self.session.createDataFrame(rows), ibis.schema(rows.schema))
+
+    def keep(self, name: str, expression: ir.Table) -> tuple[ir.Table, int]:
+        """Rows spread over the memory and disks of the workers."""
+        from pyspark import StorageLevel  # noqa: PLC0415 - an extra
+
+        schema = settled(expression.schema())
+        frame = self.session.sql(self.text(self.typed(self.query(expression), schema)))
+        frame = frame.persist(StorageLevel.MEMORY_AND_DISK)
+        rows = frame.count()
+        self._held[name] = frame
+        return self._see(name, frame, schema), rows
+
+    def drop(self, table: ir.Table) -> None:
+        """Let go of the rows."""
+        name = table.op().name
+        self._held.pop(name).unpersist()
+        self.session.catalog.dropTempView(name)
+
+    def arrow(self, query: sge.Query, schema: sch.Schema) -> pa.Table:
+        """The rows of a query."""
+        frame = self.session.sql(self.text(self.typed(query, schema)))
+        found: pa.Table = frame.toArrow()
+        return found.cast(settled(schema).to_pyarrow())
+
+    def close(self) -> None:
+        """Let go of all rows; the connection to the cluster stays for the next."""
+        for frame in self._held.values():
+            frame.unpersist()
+        for name in self._made:
+            self.session.catalog.dropTempView(name)
