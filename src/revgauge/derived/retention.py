@@ -18,7 +18,7 @@ from revgauge.catalogue.engine import MONEY, as_money, day_literal, flag, times
 from revgauge.catalogue.facts import own
 from revgauge.catalogue.registry import derived
 from revgauge.derived.subscriptions import ACCOUNT_DIMENSIONS, LEFT_OUT, whole_of
-from revgauge.model.period import DAY, Period, add_months
+from revgauge.model.period import DAY, Period, PeriodError, add_months
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -285,6 +285,16 @@ def first_payments(account_days: ir.Table, context: Context) -> ir.Table:
     whole = whole_of(context)
     paying = account_days.filter(_.is_customer)
     return paying.group_by(*whole).aggregate(first_paid=_.day.min())
+
+
+def cohort_not_reached(context: Context, cohort: str, age: int) -> str:
+    """Why a cohort cannot be asked about at that age; empty if it can."""
+    try:
+        period = context.calendar.parse(cohort)
+    except PeriodError as problem:
+        return str(problem)
+    day = context.calendar.shift(period, age).end - DAY
+    return f"the cohort {cohort} reaches age {age} on {day}, after {context.now}" if day > context.now else ""
 
 
 @derived(dimensions=ACCOUNT_DIMENSIONS, row_key=("account_id", "day"))

@@ -9,7 +9,6 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, Literal
 
-import numpy as np
 from ibis import _
 
 from revgauge.catalogue.context import Context
@@ -26,8 +25,9 @@ from revgauge.catalogue.measures import (
 )
 from revgauge.catalogue.registry import Unit, metric
 from revgauge.catalogue.spans import UpToClosing, UpToOpening
-from revgauge.derived.retention import opening_day
-from revgauge.model.period import DAY, Period, PeriodError, whole_months
+from revgauge.derived.retention import cohort_not_reached, opening_day
+from revgauge.methods.survival import survival_curve
+from revgauge.model.period import Period
 
 Fx = Literal["constant", "spot"]
 NO_CUSTOMER = "there was no customer on the opening day"
@@ -204,16 +204,6 @@ def net_revenue_churn_rate(retained_mrr: Facts) -> Measure:
     return 1 - ratio(_of_opening(retained_mrr, "net", None), _of_opening(retained_mrr, "opening", None), NO_REVENUE)
 
 
-def _not_reached(context: Context, cohort: str, age: int) -> str:
-    """Why a cohort cannot be asked about at that age; empty if it can."""
-    try:
-        period = context.calendar.parse(cohort)
-    except PeriodError as problem:
-        return str(problem)
-    day = context.calendar.shift(period, age).end - DAY
-    return f"the cohort {cohort} reaches age {age} on {day}, after {context.now}" if day > context.now else ""
-
-
 @metric(label="Customer retention by cohort", unit=Unit.RATIO, kind="cohort")
 def cohort_customer_retention(cohort_members: Facts, context: Context, *, cohort: str, age: int) -> Measure:
     """The share of a cohort's members who are customers at an age, counted in the cohort's own periods.
@@ -229,7 +219,7 @@ def cohort_customer_retention(cohort_members: Facts, context: Context, *, cohort
     Source: chartmogul-cohort, baremetrics-quick, gpb-cohorts
     So what: did newer customers stay better; a step at one age names the moment to mend
     """
-    if reason := _not_reached(context, cohort, age):
+    if reason := cohort_not_reached(context, cohort, age):
         return Unknown(reason)
     members = count(cohort_members, span=UpToClosing())
     kept = count(cohort_members, where=_.kept == 1, span=UpToClosing())
@@ -256,37 +246,12 @@ def cohort_revenue_retention(
     Source: chartmogul-cohort, baremetrics-quick, gpb-cohorts
     So what: did newer customers grow better; compare cohorts at equal age
     """
-    if reason := _not_reached(context, cohort, age):
+    if reason := cohort_not_reached(context, cohort, age):
         return Unknown(reason)
     column = "mrr" if measure == "net" else "capped"
     later = total(cohort_members, column, span=UpToClosing(), gap=_.unconverted)
     first = total(cohort_members, "first_mrr", span=UpToClosing(), gap=_.unconverted)
     return ratio(later, first, f"nobody started to pay in {cohort}")
-
-
-def kaplan_meier(
-    tenures: np.ndarray[Any, Any], ended: np.ndarray[Any, Any], counts: np.ndarray[Any, Any]
-) -> list[Decimal]:
-    """The survival curve S(0), S(1), ... up to the longest tenure; who is censored at an age is still at risk there."""
-    curve: list[Decimal] = []
-    alive = Decimal(1)
-    for age in range(int(tenures.max()) + 1):
-        at_risk = int(counts[tenures >= age].sum())
-        events = int(counts[(tenures == age) & ended].sum())
-        alive *= 1 - Decimal(events) / Decimal(at_risk)
-        curve.append(alive)
-    return curve
-
-
-def survival_curve(period: Period, first: Any, left: Any, counts: Any) -> list[Decimal]:
-    """The survival curve of accounts by first paying day and day of first churn, as seen on the closing day."""
-    after = period.closing + DAY
-    ended = np.array([day is not None and day <= period.closing for day in left], dtype=bool)
-    tenures = np.array(
-        [whole_months(start, end if gone else after) for start, end, gone in zip(first, left, ended, strict=True)],
-        dtype=int,
-    )
-    return kaplan_meier(tenures, ended, np.array(counts, dtype=int))
 
 
 @metric(label="Share of customers surviving", unit=Unit.RATIO, kind="window")
@@ -304,7 +269,7 @@ def survival_rate(lifetimes: Facts, *, age: int) -> Measure:
     """
 
     def surviving(period: Period, first: Any, left: Any, counts: Any) -> Decimal | None:
-        curve = survival_curve(period, first, left, counts)
+        curve = survival_curve(period.closing, first, left, counts)
         return curve[age] if 0 <= age < len(curve) else None
 
     return Curve(
