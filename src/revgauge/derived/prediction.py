@@ -26,5 +26,5 @@ def created_leads(known_leads: ir.Table, context: Context) -> ir.Table:
 
     The dimensions are those of the account and not of the lead, so that they can stand beside recurring revenue.
     """
-    leads = known_leads.filter(_.duplicate_of.isnull())
-    return context.resolved(leads.select("lead_id", "account_id", day=context.day(_.created_at)))
+    leads = known_leads.filter(_.duplicate_of.isnull()).select("lead_id", "account_id", "created_at")
+    return context.resolved(leads).select("lead_id", "account_id", day=context.day(_.created_at))
