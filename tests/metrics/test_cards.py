@@ -83,9 +83,9 @@ def test_no_two_labels_are_alike() -> None:
 
 
 def test_shares_say_so_and_rates_are_shares() -> None:
-    """A metric named a rate or a retention is a ratio, and a count, value or MRR is none."""
+    """A metric named a rate or a retention is a ratio, and a count, value, MRR or run rate is none."""
     for name, metric in CATALOGUE.metrics.items():
-        if name.endswith(("_rate", "_retention", "_ratio")):
+        if name.endswith(("_rate", "_retention", "_ratio")) and name != "run_rate":
             assert metric.unit is Unit.RATIO, name
         if name.endswith("_count"):
             assert metric.unit is Unit.COUNT, name
