@@ -90,7 +90,8 @@ def step_touches(amount_steps: ir.Table, deal_paths: ir.Table, context: Context,
     so that a step counts once for each. A step that no touch precedes is `unattributed`; `rises` marks a step upward,
     and one of which nobody knows.
     """
-    touches = deal_paths.filter(_.won).select(touched_deal=_.opportunity_id, **{name: _[name] for name in TOUCH})
+    told = {name: _[name] for name in (*TOUCH, "place")}
+    touches = deal_paths.filter(_.won).select(touched_deal=_.opportunity_id, **told)
     steps = amount_steps.mutate(
         step_from=_.stepped_at - ibis.interval(hours=HOURS_A_DAY * action_days),
         step_key=_.opportunity_id.concat(":", _.step_number.cast("string")),
@@ -104,9 +105,9 @@ def step_touches(amount_steps: ir.Table, deal_paths: ir.Table, context: Context,
             touches.occurred_at >= steps.step_from,
         ],
     ).drop("step_from")
-    latest = ibis.window(group_by="step_key", order_by=[_.occurred_at.desc(), _.touchpoint_id.desc()])
+    met = met.mutate(place=_.place.fill_null(1))
     marked = met.mutate(
-        acts=ibis.row_number().over(latest) == 0,
+        acts=_.place == _.place.max().over(ibis.window(group_by="step_key")),
         touched=_.touched_deal.notnull(),
         **{name: _[name].fill_null(UNATTRIBUTED) for name in DIMENSIONS},
     )

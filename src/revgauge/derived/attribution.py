@@ -36,7 +36,7 @@ def counted_touches(deal_paths: ir.Table, *, include_direct: bool = False) -> ir
     if not include_direct:
         rows = rows.mutate(all_direct=_.is_direct.all().over(of_deal))
         rows = rows.filter(~_.is_direct | _.all_direct).drop("all_direct")
-    order = ibis.window(group_by="opportunity_id", order_by=["occurred_at", "touchpoint_id"])
+    order = ibis.window(group_by="opportunity_id", order_by="place")
     return rows.mutate(
         place=ibis.row_number().over(order).cast("int64") + 1,
         touches=_.count().over(of_deal).cast("int64"),

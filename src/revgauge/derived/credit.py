@@ -127,8 +127,7 @@ def first_marks(touches: ir.Table, group: str = "opportunity_id") -> ir.Table:
     """The touches with a mark, for each dimension, of the first touch with its value in the group."""
 
     def is_first(name: str) -> Any:
-        order = ["occurred_at", "touchpoint_id"]
-        return ibis.row_number().over(ibis.window(group_by=[group, name], order_by=order)) == 0
+        return _.place == _.place.min().over(ibis.window(group_by=[group, name]))
 
     return touches.mutate(**{f"first_{name}": is_first(name) for name in DIMENSIONS})
 

@@ -6,15 +6,16 @@ of one dimension; months do not add up to their quarter.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date
+from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from typing import TYPE_CHECKING, Any, Literal
 
 import ibis
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from ibis import _
 
 from revgauge.catalogue.engine import MONEY
@@ -95,26 +96,15 @@ def journey_sets(counted_touches: ir.Table, closed_deals: ir.Table) -> ir.Table:
     return found.select(rest.columns).union(rest)
 
 
-@dataclass
-class Worth:
-    """What deals are worth together, and how many of them are in a currency without a rate."""
-
-    amount: Decimal = Decimal(0)
-    unconverted: int = 0
-
-    def add(self, amount: Decimal | None, unconverted: int) -> None:
-        """Take in the sums of more deals."""
-        self.amount += amount or 0
-        self.unconverted += unconverted
-
-
-@dataclass
+@dataclass(frozen=True)
 class Credits:
     """What a model says of a period: the effect of each value, and what there is to be shared out."""
 
     effects: Mapping[str, float]
-    touched: Worth = field(default_factory=Worth)
-    untouched: Worth = field(default_factory=Worth)
+    worth: Mapping[str, Decimal]
+    """What the won deals with a path, and those without, are worth together."""
+    unconverted: Mapping[str, int]
+    """How many of them are in a currency without a rate."""
 
     def rows(self) -> list[tuple[str, float | None, Decimal | None, int]]:
         """For each value its effect, its credit and whether that is unknown; the deals without a path last.
@@ -122,15 +112,16 @@ class Credits:
         Credit is the share of a value in all effects. What rounding leaves is with the largest, so that the credits add
         up to the deals to the last place.
         """
+        amount, gap = self.worth[WON], bool(self.unconverted[WON])
         whole = sum(Decimal(effect) for effect in self.effects.values())
         shares = {value: Decimal(effect) / whole if whole else Decimal(0) for value, effect in self.effects.items()}
-        found = {value: (self.touched.amount * share).quantize(PLACES) for value, share in shares.items()}
+        found = {value: (amount * share).quantize(PLACES) for value, share in shares.items()}
         if whole:
             largest = max(found, key=lambda value: (abs(shares[value]), value))
-            found[largest] += self.touched.amount - sum(found.values())
-        gap, rest = bool(self.touched.unconverted), self.untouched
+            found[largest] += amount - sum(found.values())
         told = [(value, self.effects[value], None if gap else found[value], int(gap)) for value in sorted(found)]
-        return [*told, (UNATTRIBUTED, None, None if rest.unconverted else rest.amount, int(bool(rest.unconverted)))]
+        none = bool(self.unconverted[UNTOUCHED])
+        return [*told, (UNATTRIBUTED, None, None if none else self.worth[UNTOUCHED], int(none))]
 
 
 @derived(per_period=True, whole_by=DIMENSIONS, dimensions=CREDIT_DIMENSIONS, row_key=DIMENSIONS)
@@ -143,20 +134,18 @@ def journey_credits(
     is its share in all effects of what the won deals with a path are worth. `day` is the first day of the period.
     """
     name = next((name for name in DIMENSIONS if name in context.whole_by), DIMENSIONS[0])
-    chain = model == "markov"
-    columns = (f"from_{name}", f"to_{name}", "outcome") if chain else (f"{name}_set", "outcome")
-    journeys, judge = (journey_steps, _chain) if chain else (journey_sets, _game)
-    sums = journeys.group_by("day", *columns).aggregate(
-        cases=_.count(), amount=_.amount.sum().cast(MONEY), unconverted=_.unconverted.sum()
-    )
-    found = context.warehouse.fetch(sums, "journeys").to_pydict()
-    order = sorted(range(len(found["day"])), key=lambda row: found["day"][row])
-    days: list[date] = [found["day"][row] for row in order]
-    lines = [tuple(found[column][row] for column in (*columns, "cases", "amount", "unconverted")) for row in order]
+    if model == "markov":
+        found = _in_periods(journey_steps, context, f"from_{name}", f"to_{name}", "outcome")
+    else:
+        found = _in_periods(journey_sets, context, f"{name}_set", "outcome")
+    judge = _chain if model == "markov" else _game
+    starts = found["start"].to_numpy()
     rows: list[list[Any]] = []
     with localcontext(prec=DIGITS):
         for period in context.periods:
-            inside = lines[bisect_left(days, period.start) : bisect_right(days, period.closing)]
+            start = np.datetime64(period.start)
+            first, last = np.searchsorted(starts, start, "left"), np.searchsorted(starts, start, "right")
+            inside = found.slice(first, last - first)
             for value, effect, credit, gap in judge(inside).rows():
                 told = {one: value if one == name or value == UNATTRIBUTED else None for one in DIMENSIONS}
                 rows.append([*told.values(), period.start, effect, credit, gap])
@@ -166,37 +155,77 @@ def journey_credits(
     )
 
 
-def _chain(steps: Sequence[tuple[Any, ...]]) -> Credits:
+def _in_periods(journeys: ir.Table, context: Context, *columns: str) -> pa.Table:
+    """Journeys counted and added up by these columns in each period, in order of its first day, `start`.
+
+    Only the different days meet the periods, so that the cost grows with the journeys and not with periods times them.
+    """
+    spine = context.warehouse.literal_table(
+        {"start": "date", "closing": "date"}, [(period.start, period.closing) for period in context.periods]
+    )
+    days = journeys.select(closed_on=_.day).distinct()
+    met = days.inner_join(spine, [days.closed_on >= spine.start, days.closed_on <= spine.closing])
+    placed = journeys.inner_join(met, journeys["day"] == met.closed_on)
+    sums = placed.group_by("start", *columns).aggregate(
+        cases=_.count(), amount=_.amount.sum().cast(MONEY), unconverted=_.unconverted.sum()
+    )
+    return context.warehouse.fetch(sums.order_by("start"), "journeys")
+
+
+def _ends(sums: pa.Table) -> tuple[dict[str, Decimal], dict[str, int]]:
+    """What the won deals with a path and those without are worth, and how many are in a currency without a rate."""
+    worth, unconverted = dict.fromkeys((WON, UNTOUCHED), Decimal(0)), dict.fromkeys((WON, UNTOUCHED), 0)
+    ended = sums.filter(pc.is_in(sums["outcome"], pa.array([WON, UNTOUCHED])))
+    for outcome, amount, gaps in zip(
+        *(ended[name].to_pylist() for name in ("outcome", "amount", "unconverted")), strict=True
+    ):
+        worth[outcome] += amount or 0
+        unconverted[outcome] += gaps
+    return worth, unconverted
+
+
+def _chain(sums: pa.Table) -> Credits:
     """The removal effects of the chain of these steps."""
-    starts, between, won, lost = Counter[str](), Counter[tuple[str, str]](), Counter[str](), Counter[str]()
-    touched, untouched = Worth(), Worth()
-    for source, target, outcome, cases, amount, unconverted in steps:
-        if outcome == UNTOUCHED:
-            untouched.add(amount, unconverted)
-        elif outcome == WON:
-            won[source] += cases
-            touched.add(amount, unconverted)
-        elif outcome == LOST:
-            lost[source] += cases
-        elif source is None:
-            starts[target] += cases
-        else:
-            between[source, target] += cases
-    return Credits(removal_effects(Chain(starts, between, won, lost)).effects, touched, untouched)
+    source, target, outcome, *_rest = sums.column_names[1:]
+    texts = pa.chunked_array([*sums[source].chunks, *sums[target].chunks], pa.string())
+    states = sorted(text for text in pc.unique(texts).to_pylist() if text is not None)
+    sources, targets = (_places(sums[name], states) for name in (source, target))
+    cases = sums["cases"].to_numpy().astype(np.float64)
+    ends = sums[outcome].to_pylist()
+    won, lost, between = (np.array([end == word for end in ends], dtype=bool) for word in (WON, LOST, STEP))
+    begun = between & (sources < 0)
+    steps = between & (sources >= 0)
+
+    def counted(places: Any, where: Any) -> Any:
+        return np.bincount(places[where], cases[where], len(states))
+
+    chain = Chain(
+        counted(targets, begun),
+        counted(sources, won),
+        counted(sources, lost),
+        sources[steps],
+        targets[steps],
+        cases[steps],
+    )
+    effects = removal_effects(chain).effects.tolist()
+    return Credits(dict(zip(states, effects, strict=True)), *_ends(sums))
 
 
-def _game(sets: Sequence[tuple[Any, ...]]) -> Credits:
+def _places(texts: pa.ChunkedArray, states: Sequence[str]) -> Any:
+    """The number of each text among the states; -1 where it is empty."""
+    found = pc.index_in(texts, pa.array(states, pa.string()))
+    return pc.fill_null(found, -1).to_numpy().astype(np.int64)
+
+
+def _game(sums: pa.Table) -> Credits:
     """The Shapley values of the game in which a set is worth the share won of the journeys inside it."""
     won, every = Counter[frozenset[str]](), Counter[frozenset[str]]()
-    touched, untouched = Worth(), Worth()
-    for members, outcome, cases, amount, unconverted in sets:
-        if outcome == UNTOUCHED:
-            untouched.add(amount, unconverted)
-            continue
-        journey = frozenset(members.split(SEPARATOR))
-        every[journey] += cases
-        if outcome == WON:
-            won[journey] += cases
-            touched.add(amount, unconverted)
+    members, outcome, *_rest = sums.column_names[1:]
+    for text, end, cases in zip(*(sums[name].to_pylist() for name in (members, outcome, "cases")), strict=True):
+        if end != UNTOUCHED:
+            journey = frozenset(text.split(SEPARATOR))
+            every[journey] += cases
+            won[journey] += cases if end == WON else 0
     ordered = sorted(every, key=sorted)
-    return Credits(shapley_values([Journeys(one, won[one], every[one]) for one in ordered]), touched, untouched)
+    values = shapley_values([Journeys(journey, won[journey], every[journey]) for journey in ordered])
+    return Credits(values, *_ends(sums))

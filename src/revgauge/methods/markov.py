@@ -8,7 +8,6 @@ so that the same journeys always give the same effects.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
+Places = npt.NDArray[np.int64]
 
 BLOCK = 256
 """Columns of the inverse that are solved for at once: many at a time are quick, all at once may not fit."""
@@ -23,24 +23,20 @@ BLOCK = 256
 
 @dataclass(frozen=True)
 class Chain:
-    """How often each step was taken, as counts or any other weights."""
+    """How often each step was taken, as counts or any other weights; states are numbered from 0."""
 
-    starts: Mapping[str, float]
-    """Journeys that begin with a state."""
-    steps: Mapping[tuple[str, str], float]
-    """Steps from one state to the next; a state that follows itself changes nothing."""
-    won: Mapping[str, float]
-    """Journeys that were won right after a state."""
-    lost: Mapping[str, float]
-    """Journeys that were lost right after a state."""
-
-    @property
-    def states(self) -> list[str]:
-        """Every state that a journey went through, in order of its name."""
-        found = {*self.starts, *self.won, *self.lost}
-        for step in self.steps:
-            found.update(step)
-        return sorted(found)
+    starts: Floats
+    """For each state, the journeys that begin with it."""
+    won: Floats
+    """For each state, the journeys that were won right after it."""
+    lost: Floats
+    """For each state, the journeys that were lost right after it."""
+    sources: Places
+    """The states that steps between states lead from, in any order; a step may be there several times."""
+    targets: Places
+    """The states that they lead to."""
+    weights: Floats
+    """How often they were taken. A state that follows itself delays a journey and changes nothing."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +44,7 @@ class Removal:
     """What a chain says: how likely it is to be won, and what each state does for it."""
 
     probability: float
-    effects: Mapping[str, float]
+    effects: Floats
     """For each state the share of the probability that is gone without it, from 0 to 1; all 0 if nothing is won."""
 
 
@@ -62,36 +58,23 @@ def removal_effects(chain: Chain) -> Removal:
     from scipy import sparse  # noqa: PLC0415 - loading it takes a third of a second, and few commands need it
     from scipy.sparse.linalg import splu  # noqa: PLC0415 - as above
 
-    states = chain.states
-    if not states or not any(chain.won.values()):
-        return Removal(0.0, dict.fromkeys(states, 0.0))
-    place = {state: number for number, state in enumerate(states)}
-    size = len(states)
-    starts, won, leaving = np.zeros(size), np.zeros(size), np.zeros(size)
-    for state, weight in chain.starts.items():
-        starts[place[state]] += weight
-    for state, weight in chain.won.items():
-        won[place[state]] += weight
-        leaving[place[state]] += weight
-    for state, weight in chain.lost.items():
-        leaving[place[state]] += weight
-    moves = {(place[source], place[target]): weight for (source, target), weight in chain.steps.items()}
-    for (source, target), weight in moves.items():
-        # A step to itself is left out on both sides: it delays a journey and leads it nowhere else.
-        leaving[source] += weight if source != target else 0.0
+    size = len(chain.starts)
+    if size == 0 or not chain.starts.sum() > 0 or not chain.won.sum() > 0:
+        return Removal(0.0, np.zeros(size))
+    apart = chain.sources != chain.targets
+    sources, targets, weights = chain.sources[apart], chain.targets[apart], chain.weights[apart]
+    leaving = chain.won + chain.lost + np.bincount(sources, weights, size)
     leaving[leaving == 0] = 1.0  # a state of no weight leads nowhere
-    apart = [(source, target) for source, target in moves if source != target]
-    shares = [-moves[move] / leaving[move[0]] for move in apart]
-    rows, columns = [source for source, _ in apart], [target for _, target in apart]
-    system = sparse.csc_matrix(
-        (np.array([*shares, *np.ones(size)]), ([*rows, *range(size)], [*columns, *range(size)])), shape=(size, size)
-    )
-    factors = splu(system)
-    chances: Floats = factors.solve(won / leaving)
-    visits: Floats = factors.solve(starts / starts.sum(), trans="T")
-    probability = float(starts @ chances / starts.sum())
-    passing = visits * chances / _inverse_diagonal(factors, size)
-    return Removal(probability, dict(zip(states, (passing / probability).tolist(), strict=True)))
+    every = np.arange(size)
+    values = np.concatenate([-weights / leaving[sources], np.ones(size)])
+    places = (np.concatenate([sources, every]), np.concatenate([targets, every]))
+    factors = splu(sparse.csc_matrix((values, places), shape=(size, size)))
+    chances: Floats = factors.solve(chain.won / leaving)
+    visits: Floats = factors.solve(chain.starts / chain.starts.sum(), trans="T")
+    probability = float(chain.starts @ chances / chain.starts.sum())
+    if probability <= 0:
+        return Removal(0.0, np.zeros(size))
+    return Removal(probability, visits * chances / _inverse_diagonal(factors, size) / probability)
 
 
 def _inverse_diagonal(factors: Any, size: int) -> Floats:
