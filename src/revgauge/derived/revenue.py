@@ -77,11 +77,11 @@ def signed(lowers: Any) -> Any:
 
 
 def _at_rates(rows: ir.Table, context: Context) -> ir.Table:
-    """The rows with their amount at the rate of their day; `unconverted` marks one without."""
+    """The rows with their amount at the rate of their day; `unconverted` marks one that needs a rate and has none."""
     rated = context.with_rate(rows, "currency", "day")
     return rated.mutate(
         amount=times(_.stated, _.rate.fill_null(Decimal(0))).cast(MONEY),
-        unconverted=flag(_.rate.isnull() & _.stated.notnull()),
+        unconverted=flag(_.rate.isnull() & (_.stated != 0)),
     ).drop("rate")
 
 
@@ -110,11 +110,12 @@ def invoiced_revenue(invoices: ir.Table, context: Context) -> ir.Table:
 def collected_revenue(payments: ir.Table, invoices: ir.Table, context: Context) -> ir.Table:
     """Payments, and refunds and clawbacks with a minus, on their day; a negative payment is a refund.
 
-    The account is that of the invoice.
+    The account is that of the invoice, and so is the currency where none is given.
     """
-    billed = invoices.select(billed_id=_.invoice_id, account_id=_.account_id)
+    billed = invoices.select(billed_id=_.invoice_id, account_id=_.account_id, billed_currency=_.currency)
     paid = payments.mutate(day=context.day(_.paid_at)).filter(_.day <= context.today())
     joined = paid.left_join(billed, paid.invoice_id == billed.billed_id)
+    joined = joined.mutate(currency=ibis.coalesce(_.currency, _.billed_currency))
     rows = context.resolved(joined.mutate(stated=signed(_.kind.isin(["refund", "clawback"]).fill_null(False)))).select(
         "payment_id", "invoice_id", "account_id", "kind", "currency", "day", "stated"
     )

@@ -318,7 +318,7 @@ _ENTITIES: tuple[Entity, ...] = (
             reference("invoice_id", "invoices.invoice_id", "The bill it pays."),
             instant("paid_at", "When the money moved.", required=True),
             money("amount", "How much moved.", required=True),
-            currency(),
+            currency("The ISO 4217 code of the amount; empty: the currency of the bill."),
             choice("kind", "In, back to the customer, or taken back; empty is in.", "payment", "refund", "clawback"),
         ),
         key=("payment_id",),
