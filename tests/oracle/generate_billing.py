@@ -73,7 +73,7 @@ CASH_PARAMS: dict[str, list[dict[str, Any]]] = {
 def billing_world(seed: int) -> World:
     """Accounts with their subscriptions, contracts, bills, credit notes and money."""
     dice = Dice(seed)
-    names = dice.words(dice.random.randrange(3, 9), "A")
+    names = dice.words(dice.random.randrange(6, 14), "A")
     world: World = {
         "accounts": _accounts(dice, names),
         "exchange_rates": _exchange_rates(dice),
@@ -86,7 +86,7 @@ def billing_world(seed: int) -> World:
     stranger = ["Z"] if dice.maybe(0.3) else []
     for account_id in [*names, *stranger]:
         _subscriptions(dice, world, account_id)
-        for chain in range(dice.pick((0, 1, 1, 2))):
+        for chain in range(dice.pick((0, 1, 2, 2, 3))):
             _chain(dice, world, account_id, chain)
         _bills(dice, world, account_id)
     return _shuffled(dice, world)
@@ -109,14 +109,14 @@ def _chain(dice: Dice, world: World, account_id: str, chain: int) -> None:
     links = dice.pick((1, 2, 2, 3))
     own = [row for row in world["subscriptions"] if row["account_id"] == account_id]
     ends = [row["valid_to"] for row in world["subscription_periods"] if row["account_id"] == account_id]
-    starts_on = dice.day()
+    months = dice.pick((1, 1, 3, 6, 12, 12, 24))
+    starts_on = add_months(dice.day(), -months)
     signed = starts_on - dice.pick((0, 1, 20)) * DAY
     for link in range(links):
-        months = dice.pick((1, 1, 3, 6, 12, 12, 24))
         ends_on = add_months(starts_on, months) + dice.pick((0, 0, 0, 10)) * DAY
         if dice.maybe(0.2) and [day for day in ends if day > starts_on.isoformat()]:
             ends_on = date.fromisoformat(max(ends))
-        if dice.maybe(0.03):
+        if dice.maybe(0.01):
             ends_on = starts_on
         following = f"{account_id}-k{chain}{link + 1}" if link + 1 < links and dice.maybe(0.85) else None
         if dice.maybe(0.04):
@@ -127,9 +127,9 @@ def _chain(dice: Dice, world: World, account_id: str, chain: int) -> None:
                 account_id=account_id,
                 subscription_id=dice.pick(own)["subscription_id"] if own and dice.maybe(0.7) else None,
                 signed_at=_near(dice, signed) if dice.maybe(0.96) else None,
-                starts_on=starts_on if dice.maybe(0.98) else None,
+                starts_on=starts_on if dice.maybe(0.99) else None,
                 ends_on=ends_on,
-                value=dice.pick(("1200", "999.99", "2400", "3600.5", "0")) if dice.maybe(0.98) else None,
+                value=dice.pick(("1200", "999.99", "2400", "3600.5", "0")) if dice.maybe(0.99) else None,
                 currency=_currency(dice),
                 auto_renew=dice.pick((True, True, False, None)),
                 renewed_by=following,
@@ -138,12 +138,13 @@ def _chain(dice: Dice, world: World, account_id: str, chain: int) -> None:
         )
         signed = ends_on + dice.pick(SIGNED_AFTER_END) * DAY
         starts_on = ends_on + dice.pick((0, 0, 0, 15)) * DAY
+        months = dice.pick((1, 1, 3, 12))
 
 
 def _bills(dice: Dice, world: World, account_id: str) -> None:
     contracts = [row["contract_id"] for row in world["contracts"] if row["account_id"] == account_id]
     usual = _currency(dice)
-    for number in range(dice.random.randrange(7)):
+    for number in range(dice.random.randrange(12)):
         invoice_id = f"{account_id}-i{number}"
         issued_on = dice.day()
         amount = dice.pick(("100", "100", "250.5", "80", "0"))
@@ -222,7 +223,7 @@ def _pay(
 
 def _slices(metric: str) -> list[dict[str, str]]:
     """What a metric of renewals or cash can be asked by."""
-    found = [{}, {}, *_ACCOUNT_SLICES]
+    found = [{}, {}, {}, {}, *_ACCOUNT_SLICES]
     if metric.startswith("renewal"):
         found += [{"auto_renew": "true"}, {"auto_renew": "false", "segment": "smb"}]
     own = {

@@ -20,7 +20,7 @@ from ibis import _
 from revgauge.catalogue.engine import day_literal, flag, times
 from revgauge.catalogue.registry import derived
 from revgauge.derived.invoices import ACCOUNT
-from revgauge.model.period import DAY
+from revgauge.model.period import DAY, add_months
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -133,15 +133,59 @@ def _less_loose_credits(stays: ir.Table, known_invoices: ir.Table, context: Cont
     return ibis.union(untouched, before.drop("credited_from"), lowered.select(*untouched.columns))
 
 
-def _month(day: Any) -> Any:
-    return (day.year() * 12 + day.month()).cast("int64")
-
-
 def _lowered_oldest_first(stays: ir.Table, given: ir.Table, first: date, context: Context) -> ir.Table:
     """The stays of accounts with a loose credit, cut on every day of a change and lowered, the oldest bill first.
 
-    Days and stays meet within a month, so that a long history is not met by every day of it.
+    Days and stays meet within a month, so that a long history is not met by every day of it; and only for bills which
+    the credits can reach in that month, so that who owes for many bills is not laid out by day.
     """
+    end = day_literal(context.now + DAY)
+    turns = _turns(stays, given, end)
+    of_month = turns.group_by(*(f"of_{name}" for name in PURSE), "month").aggregate(
+        first_turn=_.since.min(), last_until=_.until.max(), most=_.credit.max()
+    )
+    months = context.warehouse.literal_table(
+        {"in_month": "int64", "month_first": "date", "next_first": "date"}, _months(first, context.now)
+    )
+    ends = stays.stop.fill_null(end)
+    within = stays.mutate(ends=ends).inner_join(months, [months.next_first > stays.start, months.month_first < ends])
+    within = within.inner_join(of_month, [*_same_purse(within, of_month), within.in_month == of_month.month])
+    within = within.drop(*(f"of_{name}" for name in PURSE), "month")
+    none = ibis.literal(NOTHING).cast(AMOUNT)
+    within = within.mutate(lowerable=ibis.ifelse(_.unclear > 0, none, _.owed))
+    # What stays owed for all of the month takes credit before any later bill does.
+    throughout = ibis.ifelse((_.start <= _.month_first) & (_.ends >= _.next_first), _.lowerable, none)
+    oldest_first = ibis.window(
+        group_by=[*PURSE, "in_month"], order_by=["issued_on", "invoice_id", "start"], preceding=None, following=0
+    )
+    within = within.mutate(throughout=throughout)
+    within = within.mutate(reached=(_.throughout.sum().over(oldest_first) - _.throughout) < _.most)
+    within = context.warehouse.keep("stays_by_month", within)
+    beyond = within.filter(~_.reached).mutate(
+        start=ibis.greatest(_.start, _.first_turn), stop=ibis.least(_.ends, _.last_until)
+    )
+    lowered = _lowered_by_day(within.filter(_.reached), turns)
+    columns = [*BILL, "start", "stop", "owed", "unclear"]
+    both = beyond.filter(_.stop > _.start).select(*columns).union(lowered.select(*columns))
+    return both.mutate(stop=ibis.ifelse(_.stop < end, _.stop, None))
+
+
+def _months(first: date, last: date) -> list[tuple[int, date, date]]:
+    """The months from one day to another: their number, first day, and first day after."""
+    month = first.replace(day=1)
+    found: list[tuple[int, date, date]] = []
+    while month <= last:
+        found.append((month.year * 12 + month.month, month, add_months(month, 1)))
+        month = add_months(month, 1)
+    return found
+
+
+def _same_purse(rows: ir.Table, others: ir.Table) -> list[Any]:
+    return [rows[name] == others[f"of_{name}"] for name in PURSE]
+
+
+def _turns(stays: ir.Table, given: ir.Table, end: Any) -> ir.Table:
+    """The days on which anything of a purse changes, with the day of the next change and the credit given so far."""
     none = ibis.literal(NOTHING).cast(AMOUNT)
     turns = ibis.union(
         given,
@@ -151,33 +195,30 @@ def _lowered_oldest_first(stays: ir.Table, given: ir.Table, first: date, context
     turns = turns.group_by(*PURSE, "day").aggregate(given=_.given.sum().cast(AMOUNT))
     order = ibis.window(group_by=list(PURSE), order_by="day")
     running = ibis.window(group_by=list(PURSE), order_by="day", preceding=None, following=0)
-    turns = turns.select(
+    return turns.select(
         **{f"of_{name}": _[name] for name in PURSE},
         since=_.day,
-        until=_.day.lead().over(order),
+        until=_.day.lead().over(order).fill_null(end),
         credit=_.given.sum().over(running).cast(AMOUNT),
-        month=_month(_.day),
+        month=(_.day.year() * 12 + _.day.month()).cast("int64"),
     )
-    end = day_literal(context.now + DAY)
-    stays = stays.mutate(ends=_.stop.fill_null(end))
-    months = context.warehouse.literal_table(
-        {"in_month": "int64"},
-        [(number,) for number in range(first.year * 12 + first.month, context.now.year * 12 + context.now.month + 1)],
-    )
-    spread = stays.inner_join(months, [months.in_month >= _month(stays.start), months.in_month <= _month(stays.ends)])
-    met = spread.inner_join(
+
+
+def _lowered_by_day(stays: ir.Table, turns: ir.Table) -> ir.Table:
+    """What is left of each stay after each turn of its month."""
+    none = ibis.literal(NOTHING).cast(AMOUNT)
+    met = stays.inner_join(
         turns,
         [
-            *(spread[name] == turns[f"of_{name}"] for name in PURSE),
-            spread.in_month == turns.month,
-            spread.start <= turns.since,
-            spread.ends > turns.since,
+            *_same_purse(stays, turns),
+            stays.in_month == turns.month,
+            stays.start <= turns.since,
+            stays.ends > turns.since,
         ],
     )
     oldest_first = ibis.window(
         group_by=[*PURSE, "since"], order_by=["issued_on", "invoice_id"], preceding=None, following=0
     )
-    met = met.mutate(lowerable=ibis.ifelse(_.unclear > 0, none, _.owed))
     met = met.mutate(older=(_.lowerable.sum().over(oldest_first) - _.lowerable).cast(AMOUNT))
     left = ibis.greatest(none, (_.credit - _.older).cast(AMOUNT))
     lowered = met.mutate(start=_.since, stop=_.until, owed=(_.owed - ibis.least(_.lowerable, left)).cast(AMOUNT))
