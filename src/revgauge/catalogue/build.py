@@ -59,11 +59,11 @@ def first_day(evaluation: Evaluation) -> date | None:
 
 
 def build(evaluation: Evaluation, scope: Scope, progress: Progress = lambda _: None) -> Built:
-    """Compute every metric of the catalogue that needs no parameter, planned together."""
+    """Compute every metric of the catalogue that needs no parameter and waits for no request, planned together."""
     catalogue, calendar = evaluation.catalogue, evaluation.context.calendar
     start = scope.first_day or first_day(evaluation) or evaluation.context.now
     spines = {grain: calendar.spine(start, evaluation.context.now, grain) for grain in scope.grains}
-    names = scope.metrics or tuple(catalogue.metrics)
+    names = scope.metrics or tuple(name for name, metric in catalogue.metrics.items() if not metric.on_request)
     requests: list[Request] = []
     not_computable: dict[str, str] = {}
     cuts: dict[str, tuple[str, ...]] = {}

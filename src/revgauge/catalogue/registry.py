@@ -114,6 +114,8 @@ class Metric(Definition):
     limits: Mapping[str, str] = field(default_factory=dict)
     """Dimensions and the value to which the metric is limited, whatever a request asks for beside."""
     looks_ahead: bool = False
+    on_request: bool = False
+    """It is computed when somebody asks, and not in a build for every period and cut: a model is fitted for each."""
     compares: Callable[[Calendar, Period, Mapping[str, Any]], Sequence[Period]] | None = None
     """The periods whose two ends its tables compare for a period asked for, where they are others than that one."""
     origin: str = "RevGauge"

@@ -61,9 +61,7 @@ def margin_over(mrr_earnings: Facts, booked_expenses: Facts, span: Span | None =
     return ratio(earned - known, earned, "there is no recurring revenue to take a margin of")
 
 
-def margin_known(
-    mrr_earnings: Facts, booked_expenses: Facts, *, basis: Basis, gross_margin: Decimal | None
-) -> Measure:
+def margin_known(mrr_earnings: Facts, booked_expenses: Facts, *, basis: Basis, gross_margin: Decimal | None) -> Measure:
     """The gross margin by which a value of customers is multiplied: 1 where revenue itself is asked for.
 
     The margin that is given; else that of the whole company over the twelve months up to the closing day, from the
