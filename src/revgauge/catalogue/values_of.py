@@ -63,7 +63,11 @@ class ValuesOf:
 
     def of(self, metric: str, periods: Iterable[Period]) -> dict[Period, Known]:
         """The value of a metric in each of the periods."""
-        return self._each_grain(metric, periods, {})
+        return {
+            one.period: Known(one.value, one.reason)
+            for run in _runs(list(periods))
+            for one in self._answers(metric, run, (), {})
+        }
 
     def by(
         self, metric: str, periods: Iterable[Period], dimension: str, values: Iterable[str]
@@ -71,22 +75,13 @@ class ValuesOf:
         """The value of a metric in each of the periods for each of these values of a dimension."""
         wanted = list(dict.fromkeys(values))
         known: dict[tuple[str, Period], Known] = {}
-        every = list(periods)
-        for run in _runs(every):
-            for answer in self._answers(metric, run, (dimension,), {}):
-                known[answer.dimensions[dimension], answer.period] = Known(answer.value, answer.reason)
-        absent = [value for value in wanted if any((value, period) not in known for period in every)]
-        if absent:  # no row has them, so what holds for one holds for all
-            alike = self._each_grain(metric, every, {dimension: absent[0]})
-            known |= {(value, period): alike[period] for value in absent for period in every}
-        return known
-
-    def _each_grain(self, metric: str, periods: Iterable[Period], only: Mapping[str, str]) -> dict[Period, Known]:
-        known: dict[Period, Known] = {}
         for run in _runs(list(periods)):
-            known |= {
-                answer.period: Known(answer.value, answer.reason) for answer in self._answers(metric, run, (), only)
-            }
+            found = self._answers(metric, run, (dimension,), {})
+            known |= {(one.dimensions[dimension], one.period): Known(one.value, one.reason) for one in found}
+            absent = [value for value in wanted if (value, run[0]) not in known]
+            if absent:  # no row of the run has them, so what holds for one holds for all
+                alike = self._answers(metric, run, (), {dimension: absent[0]})
+                known |= {(value, one.period): Known(one.value, one.reason) for value in absent for one in alike}
         return known
 
     def _answers(
