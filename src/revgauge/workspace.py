@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from revgauge.catalogue.build import Scope, build, first_day
 from revgauge.catalogue.context import Context
-from revgauge.catalogue.engine import Step, Warehouse
+from revgauge.catalogue.engine import Recall, Step, Warehouse
 from revgauge.catalogue.evaluation import Evaluation, Request, Result, Value
 from revgauge.catalogue.gaps import Finding, GapFinder
 from revgauge.catalogue.published import Built, Published, publish
@@ -33,6 +33,9 @@ from revgauge.sources.problems import Problem
 
 VALUES = "values.duckdb"
 """The file of published values in the project's own folder."""
+
+ANSWERS = "answers"
+"""The folder, beside it, of what a build computed and the next one need not."""
 
 RECENT = 14
 """How many periods are shown when none is named: the one that runs, a year, and the same period before it."""
@@ -126,9 +129,12 @@ class Workspace:
             return list(GapFinder(evaluation).findings())
 
     def build(self, progress: Progress = lambda _: None) -> BuildReport:
-        """Compute every metric and publish the values in one step."""
+        """Compute every metric and publish the values in one step; what still holds is not computed again."""
         began = self.clock()
         with project_lock(self.folder, "revgauge build", began), self.evaluation() as evaluation:
+            warehouse, recall = evaluation.context.warehouse, Recall(self.folder / HOME / ANSWERS)
+            warehouse.remember(recall)
+            warehouse.frugal = True
             chosen = self.settings.build
             built = build(evaluation, Scope(chosen.grains, chosen.dimensions, chosen.first_day), progress)
             built.not_computable |= {
@@ -138,7 +144,8 @@ class Workspace:
             }
             name = f"{began:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
             publish(built, self.folder / HOME / VALUES, self._facts(name, began))
-            return self._report(name, built, began, evaluation.context.warehouse.journal.steps)
+            recall.forget_others()
+            return self._report(name, built, began, warehouse.journal.steps)
 
     def _facts(self, name: str, began: datetime) -> dict[str, str]:
         return {

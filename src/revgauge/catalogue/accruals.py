@@ -17,6 +17,7 @@ from bisect import bisect_right
 from calendar import monthrange
 from datetime import date
 from decimal import Decimal, localcontext
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import ibis
@@ -41,6 +42,7 @@ UNRATED = "unrated_before"
 """The same with days without an exchange rate in place of what is earned."""
 
 
+@cache
 def elapsed(day: date, pace: Pace) -> int:
     """Parts that have passed up to and including the day, from a beginning long ago."""
     if pace == "day":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -66,9 +66,15 @@ class Rates:
         place = bisect_right(self._days.get(currency, ()), day)
         return self._rates[currency][place - 1] if place else None
 
+    def step(self, currency: str, day: date) -> Decimal:
+        """By how much the rate of a day differs from that of the day before; nothing where one of them is unknown."""
+        before, after = self.on(currency, day - DAY), self.on(currency, day)
+        return Decimal(0) if before is None or after is None else after - before
+
     def changes(self, currency: str, first: date, last: date) -> list[date]:
         """The days from first to last on which the rate is quoted anew."""
-        return [day for day in self._days.get(currency, ()) if first <= day <= last]
+        days = self._days.get(currency, [])
+        return list(days[bisect_left(days, first) : bisect_right(days, last)])
 
     def daily(self, last: date) -> list[tuple[str, date, Decimal]]:
         """Every currency's rate on every day from its first quote to `last`."""

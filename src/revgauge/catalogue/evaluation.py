@@ -194,7 +194,7 @@ class Evaluation:
         prepared = [self.measure(request) for request in requests]
         for request, (metric, _, measure) in zip(requests, prepared, strict=True):
             periods = [period for period in request.periods if period.begun or metric.looks_ahead]
-            self._plan(measure, periods, self._cut(request))
+            self._plan(measure, periods, self._cut(request), metric.name)
         self.planner.run()
         return [
             self._result(request, metric, params, measure)
@@ -218,19 +218,19 @@ class Evaluation:
     def _cut(self, request: Request) -> Cut:
         return Cut(request.by, tuple(sorted(request.only.items())))
 
-    def _plan(self, measure: Measure, periods: Sequence[Period], cut: Cut) -> None:
+    def _plan(self, measure: Measure, periods: Sequence[Period], cut: Cut, metric: str) -> None:
         if isinstance(measure, Leaf):
-            self.planner.want(measure, cut, periods)
+            self.planner.want(measure, cut, periods, metric)
         elif isinstance(measure, At):
-            self._plan(measure.measure, [measure.when(period) for period in periods], cut)
+            self._plan(measure.measure, [measure.when(period) for period in periods], cut, metric)
         elif isinstance(measure, History):
             for part in measure.of:
-                self._plan(part, _runs(measure, periods), cut)
+                self._plan(part, _runs(measure, periods), cut, metric)
         elif isinstance(measure, Uncut):
-            self._plan(measure.measure, periods, cut.without(measure))
+            self._plan(measure.measure, periods, cut.without(measure), metric)
         else:
             for part in measure.parts():
-                self._plan(part, periods, cut)
+                self._plan(part, periods, cut, metric)
 
     def _result(self, request: Request, metric: Metric, params: Mapping[str, Any], measure: Measure) -> Result:
         cut = self._cut(request)

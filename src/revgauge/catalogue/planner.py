@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import operator
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -90,6 +91,8 @@ class Task:
     leaf: Leaf
     cut: Cut
     periods: set[Period] = field(default_factory=set)
+    metrics: set[str] = field(default_factory=set)
+    """The metrics that it is a part of."""
     answered: bool = False
 
 
@@ -114,7 +117,9 @@ class Pass:
         """The pass over a table for the cuts of the tasks."""
         cuts = tuple(dict.fromkeys(task.cut for task in tasks))
         sets = [[f"cut_{name}" for name in cut.dimensions] for cut in cuts]
-        return cls(Grouping.of(table, always, sets, aggregates, tasks[0].leaf.facts.name), cuts, take)
+        serves = sorted({metric for task in tasks for metric in task.metrics})
+        name = tasks[0].leaf.facts.name
+        return cls(Grouping.of(table, always, sets, aggregates, name=name, serves=serves), cuts, take)
 
     def take_all(self, rows: pa.Table) -> None:
         """Give every cut the rows of the answer that are its own."""
@@ -138,9 +143,10 @@ class Planner:
         self._answers: Answers = {}
         self._kept: list[Measure] = []
 
-    def want(self, leaf: Leaf, cut: Cut, periods: Iterable[Period]) -> None:
-        """Ask for the value of a leaf in the periods."""
+    def want(self, leaf: Leaf, cut: Cut, periods: Iterable[Period], metric: str = "") -> None:
+        """Ask for the value of a leaf in the periods, as a part of a metric."""
         task = self._tasks.setdefault((id(leaf), cut), Task(leaf, cut))
+        task.metrics |= {metric} if metric else set()
         wanted = set(periods)
         if not wanted <= task.periods:
             task.periods |= wanted
@@ -172,7 +178,7 @@ class Planner:
             passes += self._others(table, tasks) if kind is Leaf else [self._totals(table, tasks)]
         # All passes are known before the first one runs, so that tables hold just the columns that some pass reads.
         warehouse = self.context.warehouse
-        warehouse.foresee(each.grouping.expression for each in passes)
+        warehouse.foresee(each.grouping for each in passes)
         for each in passes:
             each.take_all(warehouse.grouped(each.grouping))
 
@@ -273,9 +279,9 @@ class Planner:
         if isinstance(leaf, Accrual):
             return self._accrued(leaf, sums, list(spans), columns)
         if isinstance(leaf, Revaluation):
-            for period in task.periods:
-                days = leaf.days(period)
-                answer.numbers[days], answer.gaps[days] = self._revalued(sums, value, gap, period)
+            periods = list(task.periods)
+            for period, found in zip(periods, self._revalued(sums, value, gap, periods), strict=True):
+                answer.numbers[leaf.days(period)], answer.gaps[leaf.days(period)] = found
             return answer
         if leaf.currency is not None:
             dated = {
@@ -327,19 +333,28 @@ class Planner:
         answer.gaps = dict(zip(spans, gaps, strict=True))
         return answer
 
-    def _revalued(self, sums: _Sums, column: str, changes: str | None, period: Period) -> tuple[Numbers, Numbers]:
-        """What changed rates alone did to the balances of the day before, over the period."""
-        number = np.full(len(sums.keys), ZERO, dtype=object)
-        gaps = np.zeros(len(sums.keys), dtype=object)
+    def _revalued(
+        self, sums: _Sums, column: str, changes: str | None, periods: Sequence[Period]
+    ) -> list[tuple[Numbers, Numbers]]:
+        """What changed rates alone did to the balances of the day before, over each period."""
+        shape = (len(periods), len(sums.keys))
+        numbers = np.full(shape, ZERO, dtype=object)
+        gaps = np.zeros(shape, dtype=object)
         rates = self.context.rates
+        first = min(period.start for period in periods)
+        last = max(period.closing for period in periods)
         with localcontext(prec=PRECISION):
             for currency in sums.currencies:
-                for day in rates.changes(currency, period.start, period.closing):
-                    before, after = rates.on(currency, day - DAY), rates.on(currency, day)
-                    if before is not None and after is not None:
-                        number = number + sums.over(column, Days(None, day - DAY), currency) * (after - before)
-                gaps = gaps + self._unrated(sums, column, changes, currency, period)
-        return number, gaps
+                days = rates.changes(currency, first, last)
+                held = sums.over_all(column, [Days(None, day - DAY) for day in days], currency)
+                steps = np.array([rates.step(currency, day) for day in days], dtype=object)
+                nothing = np.full((1, len(sums.keys)), ZERO, dtype=object)
+                running = np.add.accumulate(np.concatenate([nothing, held * steps[:, np.newaxis]]), axis=0)
+                for row, period in enumerate(periods):
+                    low, high = bisect_left(days, period.start), bisect_right(days, period.closing)
+                    numbers[row] = numbers[row] + running[high] - running[low]
+                    gaps[row] = gaps[row] + self._unrated(sums, column, changes, currency, period)
+        return list(zip(numbers, gaps, strict=True))
 
     def _unrated(self, sums: _Sums, column: str, changes: str | None, currency: str, period: Period) -> Numbers:
         """Whether anything was held in the currency on a day before its first quote, up to the day before the last."""
@@ -356,9 +371,12 @@ class Planner:
     # -- what cannot be added up --------------------------------------------------------------------------------------
 
     def _others(self, table: ir.Table, tasks: list[Task]) -> Iterator[Pass]:
-        curves = [task for task in tasks if isinstance(task.leaf, Curve)]
         plain = [task for task in tasks if not isinstance(task.leaf, Curve)]
-        for batch in ([plain] if plain else []) + [[task] for task in curves]:
+        curves: dict[Any, list[Task]] = {}
+        for task in tasks:
+            if isinstance(task.leaf, Curve):
+                curves.setdefault((task.leaf.columns, repr(task.leaf.where), task.leaf.span), []).append(task)
+        for batch in ([plain] if plain else []) + list(curves.values()):
             spans = sorted(
                 {task.leaf.days(period) for task in batch for period in task.periods},
                 key=lambda days: (days.first or date.min, days.last),
@@ -370,7 +388,7 @@ class Planner:
                 limited = table.filter(functools.reduce(operator.or_, found))
             placed = self._placed(limited, batch[0].leaf.at, spans)
             if isinstance(batch[0].leaf, Curve):
-                yield self._curve(placed, batch[0], spans)
+                yield self._curve(placed, batch, spans)
             else:
                 yield self._grouped(placed, batch, spans)
 
@@ -416,8 +434,8 @@ class Planner:
 
         return Pass.of(placed, ["bucket"], tasks, aggregates, take)
 
-    def _curve(self, placed: ir.Table, task: Task, spans: Sequence[Days]) -> Pass:
-        leaf = task.leaf
+    def _curve(self, placed: ir.Table, tasks: Sequence[Task], spans: Sequence[Days]) -> Pass:
+        leaf = tasks[0].leaf
         assert isinstance(leaf, Curve)  # noqa: S101 - the caller sorted the tasks by kind
 
         def take(cut: Cut, rows: pa.Table) -> None:
@@ -432,9 +450,9 @@ class Planner:
                     if mine.any():
                         found[key] = [column[mine] for column in columns]
                 answer.parts[days] = found
-            self._answers[id(leaf), task.cut] = answer
+            self._answers |= {(id(task.leaf), cut): answer for task in tasks if task.cut == cut}
 
-        return Pass.of(placed, ["bucket", *leaf.columns], [task], {"cases": placed.count()}, take)
+        return Pass.of(placed, ["bucket", *leaf.columns], tasks, {"cases": placed.count()}, take)
 
 
 class _Columns(NamedTuple):
@@ -475,8 +493,8 @@ class _Sums:
         ends = np.array([days.last + DAY for days in spans], dtype="datetime64[D]")
         low = np.searchsorted(self.edges, firsts, side="right")
         place = np.searchsorted(self.edges, ends, side="left")
-        is_edge = np.isin(ends, self.edges)
-        high = np.where(is_edge, place + 1, len(self.edges) + 1)
+        behind = np.append(self.edges, np.datetime64("NaT"))
+        high = np.where(behind[place] == ends, place + 1, len(self.edges) + 1)
         with localcontext(prec=PRECISION):
             difference: Numbers = running[high] - running[low]
         return difference

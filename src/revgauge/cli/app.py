@@ -53,6 +53,9 @@ Variant = Annotated[
     list[str] | None,
     Parameter(name="--param", negative="", help="NAME=VALUE of a parameter of the definition; repeatable."),
 ]
+Explain = Annotated[
+    bool, Parameter(negative="", help="Print the steps: tables, answers, what each read, rows and seconds.")
+]
 Shrinking = Annotated[
     bool,
     Parameter(
@@ -127,11 +130,11 @@ def gaps(*, shape: Shape = "table", here: HereThen = HereThen()) -> int:
 
 
 @app.command(group=WORK, sort_key=3)
-def build(*, report: Report = "table", here: HereThen = HereThen()) -> int:
+def build(*, explain: Explain = False, report: Report = "table", here: HereThen = HereThen()) -> int:
     """Compute all metrics and publish their values in one step."""
     from revgauge.cli import work
 
-    return work.build(here.workspace(), form=report)
+    return work.build(here.workspace(), form=report, explain=explain)
 
 
 @app.command(group=WORK, sort_key=4)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any, Literal
 
+from revgauge.cli import plan
 from revgauge.cli.asking import tell_mistakes
 from revgauge.cli.failures import DATA_WRONG, GOOD
 from revgauge.cli.missing import in_short, status_counts
@@ -30,15 +31,18 @@ def load(project: Workspace, *, form: Form, allow_shrink: bool) -> int:
     return GOOD if report.ok else DATA_WRONG
 
 
-def build(project: Workspace, *, form: Form) -> int:
-    """Compute and publish every value; 1 if a definition of the project has mistakes."""
+def build(project: Workspace, *, form: Form, explain: bool = False) -> int:
+    """Compute and publish every value, and tell how on request; 1 if a definition of the project has mistakes."""
     wrong = tell_mistakes(project)
     with progress() as tell:
         report = project.build(tell)
     if form == "json":
-        write_json(_build_json(report, wrong))
-    else:
-        _write_build(report)
+        write_json(_build_json(report, wrong) | ({"steps": plan.as_json(report.steps)} if explain else {}))
+        return DATA_WRONG if wrong else GOOD
+    _write_build(report)
+    if explain:
+        write()
+        plan.write_plan(report.steps)
     return DATA_WRONG if wrong else GOOD
 
 

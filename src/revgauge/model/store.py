@@ -33,6 +33,7 @@ SOURCE_TABLES = "by_source"
 
 META_TABLES: dict[str, str] = {
     "loaded_fields": "entity VARCHAR, field VARCHAR, rows BIGINT, filled BIGINT",
+    "entity_versions": "entity VARCHAR, rows BIGINT, content VARCHAR",
     "quarantine": (
         "source VARCHAR, entity VARCHAR, file VARCHAR, sheet VARCHAR, row_number BIGINT, column_name VARCHAR, "
         "value VARCHAR, rule VARCHAR, reason VARCHAR, fix VARCHAR, severity VARCHAR, loaded_at TIMESTAMP"
@@ -49,7 +50,8 @@ META_TABLES: dict[str, str] = {
 """What a store knows of its own loads, as column lists.
 
 `loaded_fields` has one row for each field that some source maps: an entity without a row was never loaded, a field
-without one is a gap. `quarantine` has one row for each thing that was left out or warned of; its severity is `error`
+without one is a gap. `entity_versions` tells one content of an entity from another, whatever the order of its rows is.
+`quarantine` has one row for each thing that was left out or warned of; its severity is `error`
 (the row was left out), `warning` or `notice`. `file_loads` has one row for each file and entity of the last load of its
 source; the counts add up to the rows read. `load_history` has one row for each load of an entity from a source, ever.
 """
@@ -198,23 +200,27 @@ def has_table(connection: duckdb.DuckDBPyConnection, catalog: str, schema: str, 
     return found is not None
 
 
+def version_of(connection: duckdb.DuckDBPyConnection, entity: Entity, table: str) -> tuple[int, str]:
+    """The number of rows of an entity's table, and a hash of them that their order does not change."""
+    columns = ", ".join(map(quoted, entity.field_names))
+    row = connection.execute(
+        f"SELECT count(*), coalesce(sum(hash({columns})::HUGEINT), 0)::VARCHAR FROM {table}"
+    ).fetchone()
+    assert row is not None  # noqa: S101 - an aggregate has a row
+    return row[0], row[1]
+
+
 def fingerprint(project: Path) -> dict[str, tuple[int, str]]:
-    """For each entity table of the published store, its number of rows and a hash that row order does not change.
+    """The version of each entity of the published store.
 
     The log of loads (`source_loads`) is left out: it says when data came, not what they are.
     """
     with open_store(project) as connection:
-        prints: dict[str, tuple[int, str]] = {}
-        for name, entity in ENTITIES.items():
-            if name == "source_loads" or not has_table(connection, Path(STORE).stem, "main", name):
-                continue
-            columns = ", ".join(map(quoted, entity.field_names))
-            row = connection.execute(
-                f"SELECT count(*), coalesce(sum(hash({columns})::HUGEINT), 0)::VARCHAR FROM {quoted(name)}"
-            ).fetchone()
-            if row:
-                prints[name] = (row[0], row[1])
-        return prints
+        return {
+            name: version_of(connection, entity, quoted(name))
+            for name, entity in ENTITIES.items()
+            if name != "source_loads" and has_table(connection, Path(STORE).stem, "main", name)
+        }
 
 
 def _literal(path: Path) -> str:

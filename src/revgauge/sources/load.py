@@ -29,6 +29,7 @@ from revgauge.model.store import (
     project_lock,
     quoted,
     replacing_store,
+    version_of,
 )
 from revgauge.sources import problems as problem_reports
 from revgauge.sources.blocks import PROBLEMS, BlockGapError, BlockRows, BlockRun, SourceContext
@@ -568,7 +569,16 @@ def _publish(
     for outcome in outcomes:
         _record(connection, outcome, moment, report, has_old=has_old)
     _write_source_loads(connection, mapped="source_loads" in parts, has_old=has_old)
+    _write_versions(connection)
     _report_problems(connection, report)
+
+
+def _write_versions(connection: duckdb.DuckDBPyConnection) -> None:
+    """Note which content each entity has now, so that a build can tell what changed."""
+    for name, entity in ENTITIES.items():
+        if has_table(connection, "new", "main", name):
+            version = version_of(connection, entity, f"new.{quoted(name)}")
+            connection.execute("INSERT INTO new.entity_versions VALUES (?, ?, ?)", [name, *version])
 
 
 def _kept(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, tuple[str, list[str]]]:

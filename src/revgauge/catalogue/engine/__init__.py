@@ -18,12 +18,14 @@ from revgauge.catalogue.engine.expressions import (
     to_decimal,
     wall_clock,
 )
+from revgauge.catalogue.engine.recall import Recall
 from revgauge.catalogue.engine.warehouse import Grouping, Journal, Step, Warehouse
 
 __all__ = [
     "MONEY",
     "Grouping",
     "Journal",
+    "Recall",
     "Step",
     "Warehouse",
     "as_money",

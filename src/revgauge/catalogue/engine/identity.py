@@ -43,7 +43,9 @@ def of_expression(expression: ir.Table, tables: Mapping[str, str]) -> str | None
             place = references.setdefault(node, len(references))
             found[node] = digest(type(node).__name__, str(place), found[node.parent])
         else:
-            told = (f"{name}={_told(value, found)}" for name, value in zip(node.__argnames__, node.__args__, strict=True))
+            told = (
+                f"{name}={_told(value, found)}" for name, value in zip(node.__argnames__, node.__args__, strict=True)
+            )
             found[node] = digest(type(node).__qualname__, *told)
     return found[expression.op()]
 

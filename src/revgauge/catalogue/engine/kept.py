@@ -28,8 +28,10 @@ class Kept:
     """Whether its readers are known; otherwise all columns are computed."""
     made: ir.Table | None = None
     """The table that stands there, with some of the columns; None while it is not computed."""
-    readers: int = 0
-    """How many of those foreseen have not read it yet."""
+    readers: set[object] = field(default_factory=set)
+    """Those foreseen that have not read it yet."""
+    in_use: int = 0
+    """How many are reading it now."""
 
     def __post_init__(self) -> None:
         """Give readers something to read before it is computed."""
@@ -81,14 +83,14 @@ class Shelf:
     def foresee(self, expressions: Iterable[ir.Table]) -> None:
         """Note what these expressions will read, directly or through other kept tables that are not computed yet."""
         for expression in expressions:
-            self._want(self.read_by(expression))
+            self._want(expression, self.read_by(expression))
         for table in reversed(self._kept.values()):
-            if table.wanted and table.made is None:
-                self._want(self.read_by(table.expression, table.wanted))
+            if table.foreseen and table.made is None:
+                self._want(table.expression, self.read_by(table.expression, table.wanted))
 
-    def _want(self, found: dict[str, set[str]]) -> None:
+    def _want(self, reader: ir.Table, found: dict[str, set[str]]) -> None:
         for name, columns in found.items():
             table = self._kept[name]
             table.foreseen = True
             table.wanted |= columns
-            table.readers += 1
+            table.readers.add(reader.op())

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import duckdb
 import ibis
@@ -16,9 +16,12 @@ import ibis.expr.operations as ops
 import pyarrow as pa
 import sqlglot as sg
 
+from revgauge import __version__
+from revgauge.catalogue.engine import identity
 from revgauge.catalogue.engine.base import Engine
 from revgauge.catalogue.engine.duck import DuckDB
 from revgauge.catalogue.engine.kept import Kept, Shelf
+from revgauge.catalogue.engine.recall import Recall
 from revgauge.model.entities import ENTITIES
 from revgauge.model.fields import IBIS_TYPES
 from revgauge.model.store import META_TABLES, create_entity_table
@@ -27,15 +30,22 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 
+StepKind = Literal["table", "query", "recalled"]
+
+
 @dataclass
 class Step:
     """One piece of work of the engine: for progress, and for the plan that a build prints."""
 
     name: str
-    kind: str
+    kind: StepKind
     reads: tuple[str, ...]
+    """The tables that it read; none where the answer of an earlier build still holds."""
     seconds: float
     rows: int
+    columns: tuple[str, ...] = ()
+    serves: tuple[str, ...] = ()
+    """The metrics that an answer is for."""
 
 
 @dataclass
@@ -65,6 +75,8 @@ class Grouping:
     always: tuple[str, ...]
     cuts: tuple[tuple[str, ...], ...]
     name: str = "query"
+    serves: tuple[str, ...] = ()
+    """The metrics that it is for."""
 
     @classmethod
     def of(
@@ -73,18 +85,20 @@ class Grouping:
         always: Sequence[str],
         cuts: Sequence[Sequence[str]],
         aggregates: Mapping[str, Any],
+        *,
         name: str = "query",
+        serves: Sequence[str] = (),
     ) -> Grouping:
         """The grouping of the rows of a table."""
         every = list(dict.fromkeys(column for cut in cuts for column in cut))
         expression = table.group_by(*always, *every).aggregate(**aggregates)
-        return cls(expression, tuple(always), tuple(tuple(cut) for cut in cuts), name)
+        return cls(expression, tuple(always), tuple(tuple(cut) for cut in cuts), name, tuple(serves))
 
     @property
     def several(self) -> bool:
         """Whether there is more than one way to group."""
         every = {column for cut in self.cuts for column in cut}
-        return [set(cut) for cut in self.cuts] != [every]
+        return any(set(cut) != every for cut in self.cuts)
 
 
 class Warehouse:
@@ -94,9 +108,13 @@ class Warehouse:
         """Use a database that is open; `frugal` drops a kept table when its last foreseen reader has read it."""
         self.engine = engine
         self.frugal = frugal
+        self.recall: Recall | None = None
+        """Answers of earlier builds, if they may be used."""
         self.journal = Journal()
         self._shelf = Shelf()
         self._names = itertools.count(1)
+        self._identities: dict[str, str] = {}
+        """Of each table that can be read, where it is known."""
         self._tables = engine.tables()
         self._fields: dict[str, dict[str, tuple[int, int]]] | None = None
         self._empty: dict[str, ir.Table] = {}
@@ -160,11 +178,25 @@ class Warehouse:
         """The table of a loaded entity."""
         return self.engine.entity(name)
 
+    def remember(self, recall: Recall) -> None:
+        """Use answers of earlier builds where they still hold, and keep those of this one.
+
+        That takes a store that says which version of each entity it holds; without, everything is computed.
+        """
+        if "entity_versions" in self._tables:
+            self.recall = recall
+            software = (
+                f"revgauge {__version__} on {self.engine.name}, duckdb {duckdb.__version__}, ibis {ibis.__version__}"
+            )
+            for row in self.engine.fetch(self.engine.entity("entity_versions")).to_pylist():
+                version = (software, row["entity"], str(row["rows"]), row["content"])
+                self._identities[row["entity"]] = identity.digest(*version)
+
     def empty(self, name: str) -> ir.Table:
         """A table of the entity's shape without rows, for an entity that may be absent."""
         if name not in self._empty:
             schema = ibis.schema({item.name: IBIS_TYPES[item.type] for item in ENTITIES[name].fields})
-            self._empty[name] = self.engine.add(f"empty_{name}", schema.to_pyarrow().empty_table())
+            self._empty[name] = self._added(f"empty_{name}", schema.to_pyarrow().empty_table())
         return self._empty[name]
 
     def literal_table(self, columns: Mapping[str, str], rows: Iterable[Sequence[Any]]) -> ir.Table:
@@ -172,29 +204,45 @@ class Warehouse:
         schema = ibis.schema(dict(columns))
         listed = [dict(zip(columns, row, strict=True)) for row in rows]
         arrow = pa.Table.from_pylist(listed, schema=schema.to_pyarrow())
-        return self.engine.add(f"given_{next(self._names)}", arrow)
+        return self._added(f"given_{next(self._names)}", arrow)
+
+    def _added(self, name: str, rows: pa.Table) -> ir.Table:
+        self._identities[name] = identity.of_rows(rows)
+        return self.engine.add(name, rows)
 
     def keep(self, name: str, expression: ir.Table) -> ir.Table:
         """The expression as a table of its own, computed once: when it is first read."""
         table = Kept(f"{name}_{next(self._names)}", name, expression)
         self._shelf.add(table)
+        if self.recall is not None and (known := identity.of_expression(expression, self._identities)):
+            self._identities[table.name] = known
         return table.promise
 
-    def foresee(self, expressions: Iterable[ir.Table]) -> None:
+    def foresee(self, groupings: Iterable[Grouping]) -> None:
         """Say what will be read, so that kept tables are computed with the columns that somebody needs, and no more."""
-        self._shelf.foresee(expressions)
+        recall = self.recall
+        asked = ((grouping, self._question(grouping)) for grouping in groupings)
+        self._shelf.foresee(
+            grouping.expression
+            for grouping, question in asked
+            if recall is None or question is None or not recall.knows(question)
+        )
 
     @contextmanager
     def _standing(self, expression: ir.Table, columns: Iterable[str] | None = None) -> Iterator[ir.Table]:
         """The expression over tables that stand there, made first where they do not."""
         found = self._shelf.read_by(expression, columns)
-        for name, needed in found.items():
-            self._compute(self._shelf[name], needed)
+        tables = [self._shelf[name] for name in found]
+        for table in tables:
+            table.in_use += 1
+        for table in tables:
+            self._compute(table, found[table.name])
         yield self._shelf.standing(expression, found)
-        for name in found:
-            table = self._shelf[name]
-            table.readers -= 1
-            if self.frugal and table.made is not None and table.foreseen and table.readers <= 0:
+        for table in tables:
+            table.in_use -= 1
+            table.readers.discard(expression.op())
+            over = table.foreseen and not table.readers and not table.in_use
+            if self.frugal and over and table.made is not None:
                 self.engine.drop(table.made)
                 table.made = None
 
@@ -211,39 +259,61 @@ class Warehouse:
             began = time.perf_counter()
             table.made, rows = self.engine.keep(table.name, expression.select(*columns))
             seconds = time.perf_counter() - began
-        self.journal.steps.append(Step(table.label, "table", self._sources(table.expression), seconds, rows))
+        reads = self._sources(table.expression)
+        self.journal.steps.append(Step(table.label, "table", reads, seconds, rows, tuple(columns)))
 
     def fetch(self, expression: ir.Table, name: str = "query") -> pa.Table:
         """Compute the expression and bring its rows here."""
-        with self._standing(expression) as standing:
-            began = time.perf_counter()
-            answer = self.engine.fetch(standing)
-            seconds = time.perf_counter() - began
-        self.journal.steps.append(Step(name, "query", self._sources(expression), seconds, answer.num_rows))
-        return answer
+        return self._answer(Grouping(expression, (), (), name))
 
     def grouped(self, grouping: Grouping) -> pa.Table:
-        """One pass over the rows for all cuts of a grouping.
+        """One pass over the rows for all cuts of a grouping."""
+        return self._answer(grouping)
+
+    def _answer(self, grouping: Grouping) -> pa.Table:
+        """The answer of an earlier build, if the same was asked of the same rows; else a new one."""
+        began = time.perf_counter()
+        question = self._question(grouping)
+        answer = self.recall.answer(question) if self.recall is not None and question is not None else None
+        kind: StepKind = "query" if answer is None else "recalled"
+        if answer is None:
+            with self._standing(grouping.expression) as standing:
+                began = time.perf_counter()
+                answer = self._computed(grouping, standing)
+                seconds = time.perf_counter() - began
+            if self.recall is not None and question is not None:
+                self.recall.keep(question, answer)
+        else:
+            seconds = time.perf_counter() - began
+        reads = self._sources(grouping.expression) if kind == "query" else ()
+        columns = tuple(grouping.expression.columns)
+        step = Step(grouping.name, kind, reads, seconds, answer.num_rows, columns, grouping.serves)
+        self.journal.steps.append(step)
+        return answer
+
+    def _question(self, grouping: Grouping) -> str | None:
+        """What identifies a question and the rows it is asked of; None where that is not known."""
+        if self.recall is None:
+            return None
+        known = identity.of_expression(grouping.expression, self._identities)
+        return known and identity.digest(known, repr((grouping.always, grouping.cuts)))
+
+    def _computed(self, grouping: Grouping, standing: ir.Table) -> pa.Table:
+        """The rows of a grouping over tables that stand there.
 
         Ibis knows no grouping sets, so its query by all columns at once is given them before it runs; every database
         that is supported has them.
         """
         if not grouping.several:
-            return self.fetch(grouping.expression, grouping.name)
-        expression = grouping.expression
-        with self._standing(expression) as standing:
-            began = time.perf_counter()
-            query = self.engine.query(standing).assert_is(sg.exp.Select)
-            selected = {column.alias_or_name: column.unalias() for column in query.selects}
-            sets = [
-                sg.exp.Tuple(expressions=[selected[column].copy() for column in (*grouping.always, *cut)])
-                for cut in grouping.cuts
-            ]
-            query.set("group", sg.exp.Group(grouping_sets=[sg.exp.GroupingSets(expressions=sets)]))
-            answer = self.engine.arrow(query, expression.schema())
-            seconds = time.perf_counter() - began
-        self.journal.steps.append(Step(grouping.name, "query", self._sources(expression), seconds, answer.num_rows))
-        return answer
+            return self.engine.fetch(standing)
+        query = self.engine.query(standing).assert_is(sg.exp.Select)
+        selected = {column.alias_or_name: column.unalias() for column in query.selects}
+        sets = [
+            sg.exp.Tuple(expressions=[selected[column].copy() for column in (*grouping.always, *cut)])
+            for cut in grouping.cuts
+        ]
+        query.set("group", sg.exp.Group(grouping_sets=[sg.exp.GroupingSets(expressions=sets)]))
+        return self.engine.arrow(query, grouping.expression.schema())
 
     def pairs(self, expression: ir.Table) -> list[tuple[Any, ...]]:
         """The rows of a small expression as tuples."""
