@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import ibis.expr.datatypes as dt
@@ -22,6 +22,14 @@ def settled(schema: sch.Schema) -> sch.Schema:
     """The columns of a table that is made: instants in microseconds, as the entities have them."""
     instant = dt.Timestamp(scale=6)
     return sch.Schema({name: instant if kind.is_timestamp() else kind for name, kind in schema.items()})
+
+
+class EngineError(Exception):
+    """A database cannot be reached or does not let us work; the text says what is wrong and what to do."""
+
+
+Rows = Callable[[], pa.RecordBatchReader]
+"""Opens the rows of a table for reading, batch by batch."""
 
 
 class Engine(ABC):
@@ -57,6 +65,13 @@ class Engine(ABC):
     @abstractmethod
     def arrow(self, query: sge.Query, schema: sch.Schema) -> pa.Table:
         """The rows of a query that has these columns."""
+
+    @abstractmethod
+    def replace(self, tables: Mapping[str, Rows], gone: Collection[str] = ()) -> None:
+        """Put tables where the entities stand, in bulk and in one step, and remove those that are gone.
+
+        Whoever reads meanwhile sees all of the old ones or all of the new ones; an error or a kill changes nothing.
+        """
 
     @abstractmethod
     def close(self) -> None:

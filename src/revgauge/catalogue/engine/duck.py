@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,9 @@ import ibis.expr.schema as sch
 import pyarrow as pa
 import sqlglot.expressions as sge
 
-from revgauge.catalogue.engine.base import Engine
+from revgauge.catalogue.engine.base import Engine, Rows
 from revgauge.catalogue.engine.meaning import rewritten
+from revgauge.model.store import quoted
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -75,6 +77,22 @@ class DuckDB(Engine):
     def arrow(self, query: sge.Query, schema: sch.Schema) -> pa.Table:  # noqa: ARG002 - DuckDB keeps to it
         """The rows of a query, without a copy."""
         return self.backend.raw_sql(self.text(query)).to_arrow_table()
+
+    def replace(self, tables: Mapping[str, Rows], gone: Collection[str] = ()) -> None:
+        """Write tables anew, in one transaction."""
+        self.connection.execute("BEGIN")
+        try:
+            for name in {*tables, *gone}:
+                self.connection.execute(f"DROP TABLE IF EXISTS {quoted(name)}")
+            for name, rows in tables.items():
+                with rows() as reader:
+                    self.connection.register("incoming", reader)
+                    self.connection.execute(f"CREATE TABLE {quoted(name)} AS SELECT * FROM incoming")
+                    self.connection.unregister("incoming")
+        except BaseException:
+            self.connection.execute("ROLLBACK")
+            raise
+        self.connection.execute("COMMIT")
 
     def close(self) -> None:
         """End the connection; its temporary tables go with it."""

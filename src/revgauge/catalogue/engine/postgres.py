@@ -7,6 +7,8 @@ the order of the database's own language is.
 from __future__ import annotations
 
 import io
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import ibis
@@ -17,7 +19,7 @@ import pyarrow.csv
 import sqlglot.expressions as sge
 
 from revgauge.catalogue.engine import meaning
-from revgauge.catalogue.engine.base import Engine, settled
+from revgauge.catalogue.engine.base import Engine, Rows, settled
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -37,8 +39,11 @@ class PostgreSQL(Engine):
     name = "postgresql"
     rules = meaning.POSTGRESQL
 
-    def __init__(self, connection: psycopg.Connection[Any], schema: str | None = None) -> None:
-        """Use a connection; the entities stand in the schema, or without one in temporary tables."""
+    def __init__(self, connection: psycopg.Connection[Any], schema: str | None = None, *, steady: bool = False) -> None:
+        """Use a connection; the entities stand in the schema, or without one in temporary tables.
+
+        While a `steady` engine is open nobody can replace its tables: a load waits until it is closed.
+        """
         self.connection = connection
         connection.autocommit = True
         for setting in ("TimeZone = 'UTC'", "DateStyle = 'ISO, YMD'", "client_encoding = 'UTF8'", "jit = off"):
@@ -46,17 +51,27 @@ class PostgreSQL(Engine):
         self.backend = ibis.postgres.from_connection(connection)
         self.schema = schema
         self._made: dict[str, ir.Table] = {}
+        self._whole = ExitStack()
+        if steady:
+            self._whole.enter_context(connection.transaction(force_rollback=True))
+            if names := sorted(self._kinds("r", "p")):
+                listed = ", ".join(self._in_schema(name) for name in names)
+                self._run(f"LOCK TABLE {listed} IN ACCESS SHARE MODE")
 
     def tables(self) -> set[str]:
         """The tables and views of the schema."""
-        if self.schema is None:
-            return set(self._made)
+        return set(self._made) if self.schema is None else self._kinds("r", "p", "v", "m", "f")
+
+    def _kinds(self, *kinds: str) -> set[str]:
         found = self.connection.execute(
-            "SELECT relname FROM pg_catalog.pg_class JOIN pg_catalog.pg_namespace AS spaces ON spaces.oid = relnamespace "
-            "WHERE nspname = %s AND relkind IN ('r', 'v', 'm', 'f', 'p')",
-            [self.schema],
+            "SELECT relname FROM pg_catalog.pg_class JOIN pg_catalog.pg_namespace AS place ON place.oid = relnamespace "
+            "WHERE nspname = %s AND relkind::text = ANY(%s) AND has_table_privilege(pg_class.oid, 'SELECT')",
+            [self.schema, list(kinds)],
         )
         return {str(name) for (name,) in found}
+
+    def _in_schema(self, name: str) -> str:
+        return f"{quoted(self.schema or 'pg_temp')}.{quoted(name)}"
 
     def entity(self, name: str) -> ir.Table:
         """The table of an entity."""
@@ -65,14 +80,41 @@ class PostgreSQL(Engine):
     def add(self, name: str, rows: pa.Table) -> ir.Table:
         """A temporary table, filled by COPY."""
         schema = settled(ibis.schema(rows.schema))
+        self._run(f"CREATE TEMP TABLE {quoted(name)} ({self._columns(schema)})")
+        with self.connection.transaction():
+            copy_in(self.connection, quoted(name), rows.schema, rows.to_batches())
+        return self._made_table(name, schema)
+
+    def _columns(self, schema: sch.Schema) -> str:
         types = self.backend.compiler.type_mapper
-        columns = ", ".join(
+        return ", ".join(
             quoted(column) + " " + types.to_string(kind) + (BYTE_ORDER if kind.is_string() else "")
             for column, kind in schema.items()
         )
-        self._run(f"CREATE TEMP TABLE {quoted(name)} ({columns})")
-        copy_in(self.connection, quoted(name), rows.schema, rows.to_batches())
-        return self._made_table(name, schema)
+
+    def replace(self, tables: Mapping[str, Rows], gone: Collection[str] = ()) -> None:
+        """Fill new tables beside the old ones by COPY and give them their names, in one transaction."""
+        with self.connection.transaction():
+            if not self._has_schema():
+                self._run(f"CREATE SCHEMA IF NOT EXISTS {quoted(str(self.schema))}")
+            # Two loads at once would wait for each other's tables for ever; so the second waits here.
+            self.connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [f"revgauge {self.schema}"])
+            for name, rows in tables.items():
+                fresh = self._in_schema(f"{name}__new")
+                with rows() as reader:
+                    columns = self._columns(settled(ibis.schema(reader.schema)))
+                    self._run(f"DROP TABLE IF EXISTS {fresh}")
+                    self._run(f"CREATE TABLE {fresh} ({columns})")
+                    copy_in(self.connection, fresh, reader.schema, reader)
+                self._run(f"ANALYZE {fresh}")
+            for name in sorted({*tables, *gone}):
+                self._run(f"DROP TABLE IF EXISTS {self._in_schema(name)}")
+            for name in tables:
+                self._run(f"ALTER TABLE {self._in_schema(f'{name}__new')} RENAME TO {quoted(name)}")
+
+    def _has_schema(self) -> bool:
+        found = self.connection.execute("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = %s", [self.schema])
+        return found.fetchone() is not None
 
     def keep(self, name: str, expression: ir.Table) -> tuple[ir.Table, int]:
         """A temporary table with statistics, so that what reads it is planned well."""
@@ -91,7 +133,11 @@ class PostgreSQL(Engine):
         """The rows of a query, by COPY."""
         buffer = io.BytesIO()
         command = f"COPY ({self.text(self.typed(query, schema))}) TO STDOUT (FORMAT csv)"
-        with self.connection.cursor() as cursor, cursor.copy(command.encode()) as copy:
+        with (
+            self.connection.transaction(),
+            self.connection.cursor() as cursor,
+            cursor.copy(command.encode()) as copy,
+        ):
             for block in copy:
                 buffer.write(block)
         promised = schema.to_pyarrow()
@@ -113,10 +159,12 @@ class PostgreSQL(Engine):
         )
 
     def _run(self, command: str) -> psycopg.Cursor[Any]:
-        return self.connection.execute(command.encode())
+        with self.connection.transaction():
+            return self.connection.execute(command.encode())
 
     def close(self) -> None:
         """End the session; its temporary tables go with it."""
+        self._whole.close()
         self.connection.close()
 
 
@@ -125,7 +173,9 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def copy_in(connection: psycopg.Connection[Any], table: str, schema: pa.Schema, batches: Any) -> int:
+def copy_in(
+    connection: psycopg.Connection[Any], table: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]
+) -> int:
     """Write batches of rows into a table by COPY; how many rows there were."""
     columns = ", ".join(map(quoted, schema.names))
     rows = 0

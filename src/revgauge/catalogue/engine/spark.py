@@ -6,8 +6,9 @@ with it: its pieces are made anew.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import ibis
 import ibis.expr.operations as ops
@@ -16,7 +17,8 @@ import pyarrow as pa
 import sqlglot.expressions as sge
 
 from revgauge.catalogue.engine import meaning
-from revgauge.catalogue.engine.base import Engine, settled
+from revgauge.catalogue.engine.base import Engine, EngineError, Rows, settled
+from revgauge.catalogue.engine.parquet import ParquetFolder
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -31,23 +33,8 @@ MEANING = {
 }
 """Settings without which an expression would mean something else."""
 
-QUIET = {
-    "spark.ui.enabled": "false",
-    "spark.ui.showConsoleProgress": "false",
-    "spark.sql.execution.arrow.pyspark.enabled": "true",
-}
-
-
-def session(master: str, options: dict[str, str] | None = None) -> SparkSession:
-    """A Spark session of its own; the connection to the cluster is made once for the process."""
-    from pyspark.sql import SparkSession  # noqa: PLC0415 - an extra, and slow to import
-
-    builder = SparkSession.builder.master(master).appName("revgauge")
-    for name, value in {**QUIET, **(options or {})}.items():
-        builder = builder.config(name, value)
-    made: SparkSession = builder.getOrCreate()
-    made.sparkContext.setLogLevel("ERROR")
-    return made.newSession()
+FEW_BYTES = 1 << 22
+"""A table that Spark expects to be no larger is brought here and sent along, so that later plans stay short."""
 
 
 class Spark(Engine):
@@ -62,21 +49,25 @@ class Spark(Engine):
         self.backend = ibis.pyspark.connect(session)
         for name, value in MEANING.items():
             session.conf.set(name, value)
-        self.folder = folder
+        self.files = None if folder is None else ParquetFolder.of(folder)
         self._made: dict[str, ir.Table] = {}
         self._held: dict[str, DataFrame] = {}
 
     def tables(self) -> set[str]:
-        """The entities that have a folder."""
-        if self.folder is None:
-            return set(self._made)
-        return {path.name for path in self.folder.iterdir() if path.is_dir()}
+        """The entities that have files."""
+        return set(self._made if self.files is None else self.files.paths)
 
     def entity(self, name: str) -> ir.Table:
         """The table of an entity."""
-        if self.folder is not None and name not in self._made:
-            self._see(name, self.session.read.parquet(str(self.folder / name)))
+        if self.files is not None and name not in self._made:
+            self._see(name, self.session.read.parquet(str(self.files.path(name))))
         return self._made[name]
+
+    def replace(self, tables: Mapping[str, Rows], gone: Collection[str] = ()) -> None:
+        """Write Parquet files beside the old ones and point to them in one step."""
+        if self.files is None:
+            raise EngineError("this session has no folder for tables")
+        self.files = self.files.replaced(tables, gone)
 
     def _see(self, name: str, frame: DataFrame, schema: sch.Schema | None = None) -> ir.Table:
         """A name for a data frame."""
@@ -92,11 +83,14 @@ class Spark(Engine):
         return self._see(name, self.session.createDataFrame(rows), ibis.schema(rows.schema))
 
     def keep(self, name: str, expression: ir.Table) -> tuple[ir.Table, int]:
-        """Rows spread over the memory and disks of the workers."""
+        """Rows spread over the memory and disks of the workers, or here if they are few."""
         from pyspark import StorageLevel  # noqa: PLC0415 - an extra
 
         schema = settled(expression.schema())
         frame = self.session.sql(self.text(self.typed(self.query(expression), schema)))
+        if int(frame._jdf.queryExecution().optimizedPlan().stats().sizeInBytes()) <= FEW_BYTES:  # noqa: SLF001 - has no public name
+            found = frame.toArrow()
+            return self._see(name, self.session.createDataFrame(found), schema), found.num_rows
         frame = frame.persist(StorageLevel.MEMORY_AND_DISK)
         rows = frame.count()
         self._held[name] = frame
@@ -105,7 +99,8 @@ class Spark(Engine):
     def drop(self, table: ir.Table) -> None:
         """Let go of the rows."""
         name = table.op().name
-        self._held.pop(name).unpersist()
+        if name in self._held:
+            self._held.pop(name).unpersist()
         self.session.catalog.dropTempView(name)
 
     def arrow(self, query: sge.Query, schema: sch.Schema) -> pa.Table:

@@ -1,0 +1,243 @@
+"""Connect to a warehouse; what goes wrong is told in a sentence that says what to do."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from revgauge.catalogue.engine.address import Address
+from revgauge.catalogue.engine.base import Engine, EngineError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+PASSWORD = "REVGAUGE_WAREHOUSE_PASSWORD"  # noqa: S105 - the name of a variable
+PASSWORD_FILE = "REVGAUGE_WAREHOUSE_PASSWORD_FILE"  # noqa: S105 - the same
+PATIENCE = 10
+"""Seconds to wait for a server."""
+
+JAVA = 17
+
+
+def temporary(address: Address, *, options: Mapping[str, str] | None = None) -> Engine:
+    """A place for tables of a session, which leaves nothing behind: for worked cases. Raises EngineError."""
+    match address.kind:
+        case "postgresql":
+            from revgauge.catalogue.engine.postgres import PostgreSQL  # noqa: PLC0415 - an extra
+
+            return PostgreSQL(_to_postgresql(address))
+        case "spark":
+            from revgauge.catalogue.engine.spark import Spark  # noqa: PLC0415 - an extra
+
+            return Spark(_to_spark(address, options))
+        case "duckdb":
+            import duckdb  # noqa: PLC0415 - as the others
+
+            from revgauge.catalogue.engine.duck import DuckDB  # noqa: PLC0415 - as the others
+
+            return DuckDB(duckdb.connect())
+
+
+def warehouse(address: Address, folder: Path, *, memory_limit: str | None = None, steady: bool = False) -> Engine:
+    """The engine over the tables of a project's warehouse, of which `folder` is the place for files.
+
+    While a `steady` one is open its tables cannot be replaced. Raises EngineError.
+    """
+    match address.kind:
+        case "postgresql":
+            from revgauge.catalogue.engine.postgres import PostgreSQL  # noqa: PLC0415 - an extra
+
+            connection = _to_postgresql(address)
+            with told(address):
+                return PostgreSQL(connection, address.schema, steady=steady)
+        case "spark":
+            from revgauge.catalogue.engine.spark import Spark  # noqa: PLC0415 - an extra
+
+            options = {"spark.driver.memory": _java_size(memory_limit)} if memory_limit else {}
+            place = Path(address.options.get("folder", folder / "spark"))
+            return Spark(_to_spark(address, options), place.absolute())
+        case "duckdb":
+            from revgauge.catalogue.engine.duck import DuckDB  # noqa: PLC0415 - as the others
+
+            return DuckDB.open(Path(address.place), memory_limit=memory_limit)
+
+
+def _java_size(text: str) -> str:
+    """A size such as 4GB as Java writes it."""
+    return text.replace(" ", "").replace("iB", "").replace("B", "").lower()
+
+
+def _needs(module: str, address: Address, extra: str) -> None:
+    if importlib.util.find_spec(module) is None:
+        raise EngineError(
+            f"{address.kind} needs the package {module}, which is not installed here. Run `pip install "
+            f"'revgauge[{extra}]'`, or take it out of `warehouse` to work with the embedded DuckDB."
+        )
+
+
+# ------------------------------------------------------------------------------------------------------ PostgreSQL
+
+
+def _password() -> str | None:
+    """The password of the warehouse from the environment or the file that it names; None if there is none."""
+    if word := os.environ.get(PASSWORD):
+        return word
+    name = os.environ.get(PASSWORD_FILE)
+    if not name:
+        return None
+    path = Path(name)
+    try:
+        if os.name == "posix" and path.stat().st_mode & 0o077:
+            raise EngineError(f"{path} can be read by others. Run `chmod 600 {path}`, so that only you can read it.")
+        return path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        reason = (error.strerror or "cannot be read").lower()
+        raise EngineError(f"{path}, which {PASSWORD_FILE} names, cannot be used: {reason}.") from error
+
+
+def _to_postgresql(address: Address) -> Any:
+    _needs("psycopg", address, "postgres")
+    import psycopg  # noqa: PLC0415 - an extra
+
+    options = {name: value for name, value in address.options.items() if name != "schema"}
+    given: dict[str, Any] = {"connect_timeout": str(PATIENCE), "application_name": "revgauge", **options}
+    if address.user:
+        given["user"] = address.user
+    if (password := _password()) is not None:
+        given["password"] = password
+    with told(address):
+        return psycopg.connect(host=address.host, port=address.port, dbname=address.database, **given)
+
+
+@contextmanager
+def told(address: Address) -> Iterator[None]:
+    """Tell what PostgreSQL refuses while the block runs."""
+    import psycopg  # noqa: PLC0415 - an extra
+
+    try:
+        yield
+    except psycopg.Error as error:
+        raise EngineError(_reason(error, address)) from error
+
+
+def _reason(error: Any, address: Address) -> str:
+    import psycopg  # noqa: PLC0415 - an extra
+
+    text = " ".join(str(error).split())
+    who = f"user {address.user}" if address.user else "the user"
+    if isinstance(error, psycopg.errors.InsufficientPrivilege):
+        return _not_allowed(error.diag.message_primary or text, who, address)
+    if isinstance(error, psycopg.errors.ReadOnlySqlTransaction):
+        return (
+            f"{address} can only be read: it is a standby, or {who} is set to read only. Name the primary server, or "
+            f"let an administrator run `ALTER ROLE {address.user or '...'} SET default_transaction_read_only = off`."
+        )
+    if not isinstance(error, psycopg.OperationalError) or error.sqlstate is not None:
+        return f"PostgreSQL at {address} cannot go on: {error.diag.message_primary or text}."
+    return _not_connected(text, who, address)
+
+
+def _not_allowed(detail: str, who: str, address: Address) -> str:
+    if "temporary" in detail:
+        kind, grant = "temporary tables", f"GRANT TEMPORARY ON DATABASE {address.database}"
+    elif "for database" in detail:
+        kind, grant = f"the schema {address.schema}", f"GRANT CREATE ON DATABASE {address.database}"
+    else:
+        kind, grant = f"tables in the schema {address.schema}", f"GRANT ALL ON SCHEMA {address.schema}"
+    return (
+        f"{who} may not make {kind} at {address} ({detail}). Let an administrator run `{grant} TO "
+        f"{address.user or '...'}`, or name another schema behind ?schema= in `warehouse`."
+    )
+
+
+def _not_connected(text: str, who: str, address: Address) -> str:
+    found = text.rpartition("FATAL:")[2].strip()
+    places = f"the environment variable {PASSWORD}, into the file that {PASSWORD_FILE} names, or into ~/.pgpass"
+    if "password authentication failed" in text:
+        return f"PostgreSQL at {address} refuses the password of {who}. Put the right one into {places}."
+    if "no password supplied" in text:
+        return f"PostgreSQL at {address} wants a password and none was given. Put it into {places}."
+    if "FATAL" in text:
+        return f"PostgreSQL at {address} refuses the connection: {found}. Correct `warehouse`, or let it be made there."
+    return (
+        f"PostgreSQL at {address} cannot be reached: {_first_reason(text)}. Is the host right, is the server running, "
+        "and does a firewall let this machine through?"
+    )
+
+
+def _first_reason(text: str) -> str:
+    for sign, words in (
+        ("refused", "nothing answers at that host and port"),
+        ("timeout", f"no answer within {PATIENCE} seconds"),
+        ("translate host name", "there is no host of that name"),
+        ("resolve", "there is no host of that name"),
+        ("Name or service", "there is no host of that name"),
+    ):
+        if sign in text:
+            return words
+    return text.rstrip(".")
+
+
+# ----------------------------------------------------------------------------------------------------------- Spark
+
+_QUIET = {
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.log.level": "ERROR",
+}
+
+
+def _to_spark(address: Address, options: Mapping[str, str] | None) -> SparkSession:
+    """A Spark session of its own; the connection to the cluster is made once for the process."""
+    _needs("pyspark", address, "spark")
+    _needs_java()
+    here = {}
+    if address.place.startswith("spark://"):
+        _answers(address)
+    else:
+        here = {"spark.driver.host": "localhost", "spark.driver.bindAddress": "127.0.0.1"}
+        here["spark.sql.shuffle.partitions"] = str(os.cpu_count() or 2)
+    from pyspark.sql import SparkSession  # noqa: PLC0415 - an extra, and slow to import
+
+    builder = SparkSession.builder.master(address.place).appName("revgauge")
+    for name, value in {**_QUIET, **here, **(options or {})}.items():
+        builder = builder.config(name, value)
+    try:
+        made: SparkSession = builder.getOrCreate()
+    except Exception as error:
+        first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        raise EngineError(f"Spark at {address} does not start: {first.strip()}") from error
+    made.sparkContext.setLogLevel("ERROR")
+    return made.newSession()
+
+
+def _needs_java() -> None:
+    home = os.environ.get("JAVA_HOME")
+    java = shutil.which("java", path=str(Path(home) / "bin") if home else None)
+    fix = f"Install Java {JAVA} or later (on Debian or Ubuntu `apt-get install openjdk-17-jre-headless`)"
+    if java is None:
+        where = f"JAVA_HOME is {home}, and there is no bin/java in it" if home else "there is no `java` on PATH"
+        raise EngineError(f"Spark needs Java: {where}. {fix}, or set JAVA_HOME to where it is.")
+    told_version = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr  # noqa: S603 - found on PATH
+    digits = told_version.partition('version "')[2].partition('"')[0].split(".")[0]
+    if digits.isdigit() and int(digits) < JAVA:
+        raise EngineError(f"Spark needs Java {JAVA} or later, and {java} is Java {digits}. {fix}, and set JAVA_HOME.")
+
+
+def _answers(address: Address) -> None:
+    """Spark itself would try for a minute and then tell a long story."""
+    try:
+        socket.create_connection((address.host, address.port or 7077), timeout=PATIENCE).close()
+    except OSError as error:
+        reason = _first_reason(str(error))
+        raise EngineError(
+            f"the Spark master {address} cannot be reached: {reason}. Is the address right, is the master running, "
+            "and does a firewall let this machine through?"
+        ) from error
