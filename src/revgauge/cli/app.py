@@ -205,14 +205,16 @@ def rows(
 @app.command(group=ASK, sort_key=4)
 def verify(
     *paths: Annotated[Path, Parameter(help="Folders with worked cases, at any depth; else the project's cases/.")],
-    engine: Annotated[Literal["duckdb"], Parameter(help="The database that computes.")] = "duckdb",  # noqa: ARG001 - one so far
+    engine: Annotated[
+        str, Parameter(help="The database that computes: duckdb, postgresql, spark, or an address as in `warehouse`.")
+    ] = "duckdb",
     report: Report = "table",
     here: Here = Here(),
 ) -> int:
     """Check worked cases against the catalogue."""
     from revgauge.cli import checks
 
-    return checks.verified(paths, here.project, form=report)
+    return checks.verified(paths, here.project, form=report, engine=engine)
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
+from revgauge.catalogue.engine import Address, AddressError, Engine, read_address
 from revgauge.catalogue.registry import Catalogue
 from revgauge.cli.asking import find_project, nearest_project, tell_mistakes
 from revgauge.cli.failures import CallError
@@ -17,9 +19,15 @@ from revgauge.sources.canonical import CaseError
 from revgauge.workspace import Workspace, builtin_catalogue
 
 
-def verified(paths: Sequence[Path], project: Path | None, *, form: Literal["table", "json"]) -> int:
-    """Print every check of the cases below the paths; 1 if a judged one of a known metric fails or a case is broken."""
+def verified(
+    paths: Sequence[Path], project: Path | None, *, form: Literal["table", "json"], engine: str | None = None
+) -> int:
+    """Print every check of the cases below the paths; 1 if a judged one of a known metric fails or a case is broken.
+
+    `engine` is the address of a warehouse or the name of an engine; without it DuckDB computes.
+    """
     folder = find_project(project) if project else nearest_project()
+    opened = _engine(engine, folder)
     catalogue = _catalogue(folder)
     if not paths:
         if folder is None or not (folder / "cases").is_dir():
@@ -35,7 +43,7 @@ def verified(paths: Sequence[Path], project: Path | None, *, form: Literal["tabl
         for case in folders:
             tell(f"verifying {case.name}")
             try:
-                checks += verify(case, catalogue)
+                checks += verify(case, catalogue, opened)
             except (CaseFileError, CaseError) as error:
                 broken.append(str(error))
     if form == "json":
@@ -45,6 +53,41 @@ def verified(paths: Sequence[Path], project: Path | None, *, form: Literal["tabl
     for sentence in broken:
         say(sentence)
     return 1 if broken or any(check.known and check.ok is False for check in checks) else 0
+
+
+def _engine(text: str | None, folder: Path | None) -> Callable[[], Engine] | None:
+    """What opens the engine that is asked for; None: DuckDB in memory."""
+    if text is None or text == "duckdb":
+        return None
+    from revgauge.catalogue.engine.connect import temporary
+
+    address = engine_address(text, folder)
+    return lambda: temporary(address)
+
+
+def engine_address(text: str, folder: Path | None) -> Address:
+    """The address that is written, or that of the project or the environment for the name of an engine.
+
+    Raises CallError.
+    """
+    names = {"postgres": "postgresql", "postgresql": "postgresql", "spark": "spark"}
+    if text not in names:
+        try:
+            return read_address(text)
+        except AddressError as error:
+            raise CallError(str(error)) from error
+    kind = names[text]
+    if folder is not None and (address := Workspace(folder).settings.address).kind == kind:
+        return address
+    variable = f"REVGAUGE_{kind.upper()}"
+    if given := os.environ.get(variable):
+        return engine_address(given, None)
+    if kind == "spark":
+        return read_address("local[*]")
+    raise CallError(
+        f"--engine {text} needs to know where the server is: write --engine postgresql://user@host/database, set "
+        f"`warehouse` in revgauge.yml, or the environment variable {variable}."
+    )
 
 
 def _catalogue(folder: Path | None) -> Catalogue:

@@ -32,6 +32,7 @@ def explained(error: Exception) -> Failure | None:
 
 
 def _of_the_project(error: Exception) -> Failure | None:
+    from revgauge.catalogue.engine import EngineError
     from revgauge.catalogue.params import ParamError
     from revgauge.catalogue.registry import UnknownName
     from revgauge.catalogue.resolver import NotComputable
@@ -47,7 +48,7 @@ def _of_the_project(error: Exception) -> Failure | None:
         return Failure(BUSY, str(error))
     if isinstance(error, RefusedError):
         return Failure(DATA_WRONG, report(error.problems))
-    if isinstance(error, StoreError | NotComputable | CaseFileError | CaseError):
+    if isinstance(error, EngineError | StoreError | NotComputable | CaseFileError | CaseError):
         return Failure(DATA_WRONG, str(error))
     return None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from revgauge.catalogue.context import Context, Settings
-from revgauge.catalogue.engine import Warehouse
+from revgauge.catalogue.engine import DuckDB, Engine, Warehouse
 from revgauge.catalogue.evaluation import Evaluation, Request
 from revgauge.catalogue.params import ParamError
 from revgauge.catalogue.registry import Catalogue, UnknownName
@@ -86,22 +86,56 @@ def read_expected(folder: Path) -> dict[str, Any]:
     return cast("dict[str, Any]", case)
 
 
-def verify(folder: Path, catalogue: Catalogue) -> Iterator[Check]:
-    """Every check of the case in the folder; one that fails never stops the rest."""
+def verify(folder: Path, catalogue: Catalogue, engine: Callable[[], Engine] | None = None) -> Iterator[Check]:
+    """Every check of the case in the folder; one that fails never stops the rest.
+
+    `engine` opens the database that computes; without it that is DuckDB.
+    """
     case = read_expected(folder)
-    warehouse = Warehouse.in_memory()
+    warehouse = case_warehouse(folder, engine)
     try:
-        read_case_tables(folder, warehouse.connection)
-        warehouse = Warehouse.over(warehouse.connection)
         settings = Settings(
             date.fromisoformat(case["now"]), case.get("reporting_currency", "USD"), case.get("time_zone", "UTC"),
             int(case.get("fiscal_year_start", 1)),
         )  # fmt: skip
         evaluation = Evaluation(catalogue, Context(warehouse, settings))
+        if engine is not None:
+            _prepare(case["checks"], evaluation)
         for check in case["checks"]:
             yield _check(case["case"], check, evaluation)
     finally:
         warehouse.close()
+
+
+def case_warehouse(folder: Path, engine: Callable[[], Engine] | None = None) -> Warehouse:
+    """The tables of a case in a database; they leave it when it is closed. CaseError lists every bad cell."""
+    read = Warehouse.in_memory()
+    try:
+        read_case_tables(folder, read.connection)
+        if engine is None:
+            return Warehouse.over(read.connection)
+        tables = {name: read.connection.table(name).to_arrow_table() for name in DuckDB(read.connection).tables()}
+    except BaseException:
+        read.close()
+        raise
+    read.close()
+    opened = engine()
+    for name, rows in tables.items():
+        opened.add(name, rows)
+    return Warehouse(opened)
+
+
+def _prepare(checks: Sequence[Mapping[str, Any]], evaluation: Evaluation) -> None:
+    """Ask all that can be asked together, for far from here a question alone takes as long as many."""
+    requests: list[Request] = []
+    for check in checks:
+        try:
+            request = _request(check, evaluation)
+            evaluation.measure(request)
+        except (ParamError, PeriodError, UnknownName, CaseFileError):
+            continue
+        requests.append(request)
+    evaluation.results(requests)
 
 
 def _check(case: str, check: dict[str, Any], evaluation: Evaluation) -> Check:
@@ -118,7 +152,9 @@ def _check(case: str, check: dict[str, Any], evaluation: Evaluation) -> Check:
         known, error = False, f"the metric is not there: {problem}"
     else:
         try:
-            value, error = _value(evaluation, metric, params, grain, period, by)
+            (result,) = evaluation.results([_request(check, evaluation)])
+            found = next(iter(result.values()))
+            value, error = found.value, found.reason or None
         except (ParamError, PeriodError, UnknownName, CaseFileError) as problem:
             error = str(problem)
             return Check(case, metric, params, grain, period, by, None, expected, False if judged else None, error)
@@ -128,20 +164,12 @@ def _check(case: str, check: dict[str, Any], evaluation: Evaluation) -> Check:
     return Check(case, metric, params, grain, period, by, value, expected, ok, error, known)
 
 
-def _value(
-    evaluation: Evaluation,
-    metric: str,
-    params: Mapping[str, Any],
-    grain: str,
-    period: str | None,
-    by: Mapping[str, str],
-) -> tuple[Decimal | None, str | None]:
+def _request(check: Mapping[str, Any], evaluation: Evaluation) -> Request:
+    grain = check.get("grain", "month")
     if grain not in GRAINS:
         raise CaseFileError(f"there is no grain {grain}; write one of {', '.join(GRAINS)}")
-    wanted = evaluation.context.calendar.parse(period, grain)
-    (result,) = evaluation.results([Request(metric, (wanted,), params, only=by)])
-    found = next(iter(result.values()))
-    return found.value, found.reason or None
+    wanted = evaluation.context.calendar.parse(check.get("period"), grain)
+    return Request(check["metric"], (wanted,), check.get("params") or {}, only=check.get("by") or {})
 
 
 def _decimal(value: Any) -> Decimal | None:

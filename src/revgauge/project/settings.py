@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from revgauge.catalogue.context import Settings
+from revgauge.catalogue.engine import Address, read_address
 from revgauge.model.period import GRAINS, Grain
 from revgauge.sources.problems import Problem, RefusedError
 from revgauge.sources.yaml_text import YamlText, read_yaml
@@ -42,6 +43,11 @@ class ProjectSettings(BaseModel):
     as_of: date | None = Field(
         None, description="The last day that counts; without it the day on which a command runs."
     )
+    warehouse: str = Field(
+        "duckdb:",
+        description="The database that holds and computes: `duckdb:`, `postgresql://user@host/database?schema=name`, "
+        "`spark://host:7077` or `local[*]`; a password never stands here.",
+    )
     memory_limit: str | None = Field(
         None, pattern=r"^\d+(\.\d+)? ?[KMG]i?B$", description="Most memory that computing may take, such as 4GB."
     )
@@ -60,6 +66,17 @@ class ProjectSettings(BaseModel):
         except (KeyError, ValueError, OSError) as error:
             raise ValueError(f"{zone} is no time zone; write one such as Europe/Berlin or UTC") from error
         return zone
+
+    @field_validator("warehouse")
+    @classmethod
+    def _warehouse_is_somewhere(cls, text: str) -> str:
+        read_address(text)
+        return text
+
+    @property
+    def address(self) -> Address:
+        """Where the warehouse is."""
+        return read_address(self.warehouse)
 
     def evaluation(self, now: date) -> Settings:
         """The settings of an evaluation on that day."""
@@ -94,7 +111,9 @@ def mistake(text: YamlText, found: Any, model: type[BaseModel]) -> Problem:
     if found["type"] == "missing":
         return Problem(text.name, "missing", f"{key} is missing", f"Add {key}.", row=text.line(path), column=key)
     reason = str(found["msg"]).removeprefix("Value error, ")
-    value = None if isinstance(found.get("input"), dict | list) else str(found.get("input"))
+    # An address may have a password in it, which must not be said again.
+    hidden = key == "warehouse" or isinstance(found.get("input"), dict | list)
+    value = None if hidden else str(found.get("input"))
     return Problem(text.name, "not_possible", reason, "", row=text.line(path), column=key, value=value)
 
 

@@ -5,6 +5,9 @@ in every database, `base` says what a database has to offer, `duck`, `postgres` 
 `warehouse` is what the rest of the program holds.
 """
 
+from revgauge.catalogue.engine.address import Address, AddressError, read_address
+from revgauge.catalogue.engine.base import Engine, EngineError
+from revgauge.catalogue.engine.duck import DuckDB
 from revgauge.catalogue.engine.expressions import (
     MONEY,
     as_money,
@@ -23,6 +26,11 @@ from revgauge.catalogue.engine.warehouse import Grouping, Journal, Step, Warehou
 
 __all__ = [
     "MONEY",
+    "Address",
+    "AddressError",
+    "DuckDB",
+    "Engine",
+    "EngineError",
     "Grouping",
     "Journal",
     "Recall",
@@ -34,6 +42,7 @@ __all__ = [
     "flag",
     "instant_of",
     "local_day",
+    "read_address",
     "seconds_between",
     "times",
     "to_decimal",
