@@ -19,7 +19,9 @@ import pyarrow.csv
 import sqlglot.expressions as sge
 
 from revgauge.catalogue.engine import meaning
+from revgauge.catalogue.engine.address import Address
 from revgauge.catalogue.engine.base import Engine, Rows, settled
+from revgauge.catalogue.engine.reasons import told
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -39,12 +41,20 @@ class PostgreSQL(Engine):
     name = "postgresql"
     rules = meaning.POSTGRESQL
 
-    def __init__(self, connection: psycopg.Connection[Any], schema: str | None = None, *, steady: bool = False) -> None:
-        """Use a connection; the entities stand in the schema, or without one in temporary tables.
+    def __init__(
+        self,
+        connection: psycopg.Connection[Any],
+        address: Address,
+        schema: str | None = None,
+        *,
+        steady: bool = False,
+    ) -> None:
+        """Use a connection to the address; the entities stand in the schema, or without one in temporary tables.
 
         While a `steady` engine is open nobody can replace its tables: a load waits until it is closed.
         """
         self.connection = connection
+        self.address = address
         connection.autocommit = True
         for setting in ("TimeZone = 'UTC'", "DateStyle = 'ISO, YMD'", "client_encoding = 'UTF8'", "jit = off"):
             connection.execute(f"SET {setting}".encode())
@@ -81,7 +91,7 @@ class PostgreSQL(Engine):
         """A temporary table, filled by COPY."""
         schema = settled(ibis.schema(rows.schema))
         self._run(f"CREATE TEMP TABLE {quoted(name)} ({self._columns(schema)})")
-        with self.connection.transaction():
+        with told(self.address), self.connection.transaction():
             copy_in(self.connection, quoted(name), rows.schema, rows.to_batches())
         return self._made_table(name, schema)
 
@@ -94,7 +104,7 @@ class PostgreSQL(Engine):
 
     def replace(self, tables: Mapping[str, Rows], gone: Collection[str] = ()) -> None:
         """Fill new tables beside the old ones by COPY and give them their names, in one transaction."""
-        with self.connection.transaction():
+        with told(self.address), self.connection.transaction():
             if not self._has_schema():
                 self._run(f"CREATE SCHEMA IF NOT EXISTS {quoted(str(self.schema))}")
             # Two loads at once would wait for each other's tables for ever; so the second waits here.
@@ -134,6 +144,7 @@ class PostgreSQL(Engine):
         buffer = io.BytesIO()
         command = f"COPY ({self.text(self.typed(query, schema))}) TO STDOUT (FORMAT csv)"
         with (
+            told(self.address),
             self.connection.transaction(),
             self.connection.cursor() as cursor,
             cursor.copy(command.encode()) as copy,
@@ -159,7 +170,7 @@ class PostgreSQL(Engine):
         )
 
     def _run(self, command: str) -> psycopg.Cursor[Any]:
-        with self.connection.transaction():
+        with told(self.address), self.connection.transaction():
             return self.connection.execute(command.encode())
 
     def close(self) -> None:
