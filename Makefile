@@ -52,7 +52,7 @@ docs: $(RUN_STAMP)  ## write the generated pages of docs/reference anew
 lock: pyproject.toml  ## fix the versions anew (needs uv); no download address is kept
 	printf '%s\n' 'flit_core>=3.11,<5' > $(VENV)/build.in
 	$(UV) pip compile pyproject.toml $(VENV)/build.in $(LOCK_OPTIONS) --output-file requirements.txt
-	$(UV) pip compile pyproject.toml $(VENV)/build.in --extra bench --extra dev --extra postgres --extra spark \
+	$(UV) pip compile pyproject.toml $(VENV)/build.in --extra bench --extra dev --extra forecast --extra postgres --extra spark \
 	  --constraint requirements.txt $(LOCK_OPTIONS) --output-file requirements-dev.txt
 	rm $(VENV)/build.in
 

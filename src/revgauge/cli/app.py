@@ -203,6 +203,27 @@ def rows(
 
 
 @app.command(group=ASK, sort_key=4)
+def forecast(
+    metric: Name,
+    /,
+    *,
+    grain: Annotated[
+        Literal["day", "week", "month", "quarter", "year"], Parameter(help="Length of the periods.")
+    ] = "month",
+    horizon: Annotated[int, Parameter(help="How many periods ahead.")] = 6,
+    by: By = None,
+    param: Variant = None,
+    shape: Shape = "table",
+    here: HereThen = HereThen(),
+) -> int:
+    """Forecast a metric, and say which method would have been best on its own past."""
+    from revgauge.cli import forecasting
+
+    question = Question(metric, grain, None, by or (), param or ())
+    return forecasting.foreseen(here.workspace(), question, step=grain, horizon=horizon, form=shape)
+
+
+@app.command(group=ASK, sort_key=5)
 def verify(
     *paths: Annotated[Path, Parameter(help="Folders with worked cases, at any depth; else the project's cases/.")],
     engine: Annotated[
