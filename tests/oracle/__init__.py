@@ -13,7 +13,20 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from . import accuracy, cash, funnel, movements, pipeline, prediction, recurring, renewals, retention, sales
+from . import (
+    accuracy,
+    cash,
+    economics,
+    funnel,
+    growth,
+    movements,
+    pipeline,
+    prediction,
+    recurring,
+    renewals,
+    retention,
+    sales,
+)
 from .periods import Period
 from .question import Question
 from .tables import Tables, TextRows
@@ -130,6 +143,31 @@ SCOPE: dict[str, Metric] = {
     "required_pipeline_coverage": _sales(pipeline.required_pipeline_coverage),
     **{name: Metric(calculate, ("contracts",)) for name, calculate in renewals.CALCULATIONS.items()},
     **{name: Metric(calculate, ("invoices", "payments")) for name, calculate in cash.CALCULATIONS.items()},
+    "revenue": Metric(growth.revenue),
+    "revenue_growth_rate": Metric(growth.revenue_growth_rate),
+    "run_rate": Metric(growth.run_rate),
+    "market_penetration": Metric(growth.market_penetration, ("subscription_periods", "markets")),
+    "market_share": Metric(growth.market_share, ("markets",)),
+    "market_share_change": Metric(growth.market_share_change, ("markets",)),
+    "headcount": Metric(growth.headcount, ("people",)),
+    "revenue_per_full_time_equivalent": Metric(growth.revenue_per_full_time_equivalent, ("people",)),
+    "headcount_growth_rate": Metric(growth.headcount_growth_rate, ("people",)),
+    "growth_gap": Metric(growth.growth_gap, ("people",)),
+    "gross_margin": Metric(economics.gross_margin, ("expenses", "subscription_periods")),
+    "lifetime_value": _recurring(economics.lifetime_value),
+    "lifetime_value_historic": _recurring(economics.lifetime_value_historic),
+    "lifetime_value_survival": _recurring(economics.lifetime_value_survival),
+    **{
+        name: Metric(calculate, ("expenses",))
+        for name, calculate in (
+            ("acquisition_cost", economics.acquisition_cost),
+            ("customer_acquisition_cost", economics.customer_acquisition_cost),
+            ("customer_acquisition_cost_ratio", economics.customer_acquisition_cost_ratio),
+            ("customer_acquisition_payback_months", economics.customer_acquisition_payback_months),
+            ("lifetime_value_to_acquisition_cost", economics.lifetime_value_to_acquisition_cost),
+            ("operating_expenses", economics.operating_expenses),
+        )
+    },
     "predicted_mrr": _recurring(prediction.predicted_mrr),
     **{name: Metric(calculate, ("forecasts",)) for name, calculate in accuracy.FORECAST_CALCULATIONS.items()},
     **{name: Metric(calculate, ("plans",)) for name, calculate in accuracy.PLAN_CALCULATIONS.items()},
@@ -151,7 +189,16 @@ ALIASES = {
     "sal_count": "sales_accepted_lead_count",
     "sql_count": "sales_qualified_lead_count",
     "average_deal_size": "average_deal_value",
+    "cac": "customer_acquisition_cost",
+    "cac_payback_months": "customer_acquisition_payback_months",
+    "cac_ratio": "customer_acquisition_cost_ratio",
+    "cltv": "lifetime_value",
+    "clv": "lifetime_value",
     "dso": "days_sales_outstanding",
+    "ltv": "lifetime_value",
+    "ltv_to_cac": "lifetime_value_to_acquisition_cost",
+    "opex": "operating_expenses",
+    "revenue_per_fte": "revenue_per_full_time_equivalent",
     "sales_cycle_length": "sales_cycle_days",
 }
 
