@@ -40,9 +40,9 @@ def _programs() -> Path:
     if found := _installed():
         return found
     if os.geteuid() == 0 and shutil.which("apt-get"):
-        quiet = {"check": True, "stdout": subprocess.DEVNULL, "env": {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}}
-        subprocess.run(["apt-get", "-qq", "update"], **quiet)  # type: ignore[call-overload] # one set for both calls
-        subprocess.run(["apt-get", "-qq", "install", "--no-install-recommends", "postgresql"], **quiet)  # type: ignore[call-overload] # the same
+        unasked = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        for words in (["update"], ["install", "--no-install-recommends", "postgresql"]):
+            subprocess.run(["apt-get", "-qq", *words], check=True, stdout=subprocess.DEVNULL, env=unasked)
         if found := _installed():
             return found
     raise RuntimeError(

@@ -111,11 +111,9 @@ def _to_postgresql(address: Address) -> Any:
 
 # ----------------------------------------------------------------------------------------------------------- Spark
 
-_QUIET = {
-    "spark.ui.enabled": "false",
-    "spark.ui.showConsoleProgress": "false",
-    "spark.log.level": "ERROR",
-}
+_QUIET = {"spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false", "spark.log.level": "ERROR"}
+_JAVA = "spark.driver.extraJavaOptions"
+LOGGING = Path(__file__).with_name("spark-log4j2.properties")
 
 
 def _to_spark(address: Address, options: Mapping[str, str] | None) -> SparkSession:
@@ -130,8 +128,10 @@ def _to_spark(address: Address, options: Mapping[str, str] | None) -> SparkSessi
         here["spark.sql.shuffle.partitions"] = str(os.cpu_count() or 2)
     from pyspark.sql import SparkSession  # noqa: PLC0415 - an extra, and slow to import
 
+    given = {**_QUIET, **here, **(options or {})}
+    given[_JAVA] = " ".join([f"-Dlog4j2.configurationFile={LOGGING.as_uri()}", *filter(None, [given.get(_JAVA)])])
     builder = SparkSession.builder.master(address.place).appName("revgauge")
-    for name, value in {**_QUIET, **here, **(options or {})}.items():
+    for name, value in given.items():
         builder = builder.config(name, value)
     try:
         made: SparkSession = builder.getOrCreate()
