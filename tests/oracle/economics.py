@@ -8,7 +8,7 @@ from decimal import Decimal, localcontext
 from fractions import Fraction
 
 from . import movements
-from .growth import days, employed, of_days, won_deals
+from .growth import at_rate, days, employed, of_days, won_deals
 from .money import ratio, total
 from .periods import DAY, Period, add_months, whole_months
 from .question import Question
@@ -30,7 +30,7 @@ def _expenses(question: Question, first: date, last: date) -> list[Row]:
 
 
 def _spent(question: Question, rows: list[Row]) -> Fraction | None:
-    return total(question.rates.convert(row["amount"], row["currency"], row["incurred_on"]) for row in rows)
+    return total(at_rate(question, row["amount"], row["currency"], row["incurred_on"]) for row in rows)
 
 
 def _margin_of_days(question: Question, first: date, last: date) -> Fraction | None:
@@ -264,7 +264,7 @@ def _salaries(question: Question, first: date, last: date) -> Fraction | None:
         for row in employed(question, day):
             yearly = row["annual_salary"]
             part = None if yearly is None else yearly / 12 / monthrange(day.year, day.month)[1]
-            parts.append(None if part is None else question.rates.convert(part, row["currency"], day))
+            parts.append(None if part is None else at_rate(question, part, row["currency"], day))
     return total(parts)
 
 
@@ -274,7 +274,7 @@ def _part(question: Question, row: Row, first: date, until: date, amount: Fracti
     if end < begin:
         return Fraction(0)
     part = amount * ((end - begin).days + 1) / (until - first).days
-    return question.rates.convert(part, row["currency"], end if late else begin)
+    return at_rate(question, part, row["currency"], end if late else begin)
 
 
 def _commissions(question: Question) -> Fraction | None:

@@ -21,6 +21,11 @@ def days(first: date, last: date) -> Iterator[date]:
         first += DAY
 
 
+def at_rate(question: Question, amount: Fraction, currency: str | None, day: date) -> Fraction | None:
+    """An amount at the rate of a day; nothing is nothing at any rate."""
+    return question.rates.convert(amount, currency, day) if amount else Fraction(0)
+
+
 def _mine(question: Question, account_id: str | None) -> bool:
     return all(
         question.accounts.dimension(account_id, name) == wanted
@@ -63,7 +68,7 @@ def _invoiced(question: Question, first: date, last: date) -> Fraction | None:
     if not question.tables.loaded("invoices"):
         return None
     return total(
-        question.rates.convert(abs(row["amount"]) * _lowers(row, "credit_note"), row["currency"], row["issued_on"])
+        at_rate(question, abs(row["amount"]) * _lowers(row, "credit_note"), row["currency"], row["issued_on"])
         for row in question.tables.rows("invoices")
         if first <= row["issued_on"] <= last and _mine(question, row["account_id"])
     )
@@ -79,7 +84,7 @@ def _collected(question: Question, first: date, last: date) -> Fraction | None:
         day = question.day_of(row["paid_at"])
         if first <= day <= last and _mine(question, bill.get("account_id")):
             amount = abs(row["amount"]) * _lowers(row, "refund", "clawback")
-            parts.append(question.rates.convert(amount, row["currency"] or bill.get("currency"), day))
+            parts.append(at_rate(question, amount, row["currency"] or bill.get("currency"), day))
     return total(parts)
 
 
@@ -99,7 +104,7 @@ def _recognised(question: Question, first: date, last: date) -> Fraction | None:
             continue
         daily = row["value"] / (end - start).days
         parts += [
-            question.rates.convert(daily, row["currency"], day) for day in days(max(start, first), min(end - DAY, last))
+            at_rate(question, daily, row["currency"], day) for day in days(max(start, first), min(end - DAY, last))
         ]
     return total(parts)
 
@@ -120,7 +125,7 @@ def _bookings(question: Question, first: date, last: date) -> Fraction | None:
     if not question.tables.loaded("opportunities"):
         return None
     return total(
-        question.rates.convert(row["amount"], row["currency"], question.day_of(row["closed_at"]))
+        at_rate(question, row["amount"], row["currency"], question.day_of(row["closed_at"]))
         for row in won_deals(question)
         if row["amount"] is not None
         and first <= question.day_of(row["closed_at"]) <= last
@@ -172,7 +177,7 @@ def _market(question: Question, year: int, field: str) -> Fraction | None:
     def size(row: Row) -> Fraction | None:
         if row[field] is None or field == "addressable_accounts":
             return row[field]  # type: ignore[no-any-return]
-        return question.rates.convert(row[field], row["currency"], day)
+        return at_rate(question, row[field], row["currency"], day)
 
     named = [row for row in rows if row["segment"] not in (None, "all")]
     if "segment" in question.by:

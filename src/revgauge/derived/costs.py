@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal
 
@@ -46,7 +47,7 @@ def booked_expenses(expenses: ir.Table, context: Context) -> ir.Table:
     rated = context.with_rate(rows, "currency", "day")
     return rated.mutate(
         amount=times(_.stated, _.rate.fill_null(Decimal(0))).cast(MONEY),
-        unconverted=flag(_.rate.isnull() & _.stated.notnull()),
+        unconverted=flag(_.rate.isnull() & (_.stated != 0)),
     ).drop("rate")
 
 
@@ -71,4 +72,5 @@ def margin_known(mrr_earnings: Facts, booked_expenses: Facts, *, basis: Basis, g
         return Constant(Decimal(1))
     if gross_margin is not None:
         return Constant(gross_margin)
-    return Uncut(margin_over(mrr_earnings, booked_expenses, TrailingMonths(12)))
+    company = replace(mrr_earnings, scope=replace(mrr_earnings.scope, whole_by=()))
+    return Uncut(margin_over(company, booked_expenses, TrailingMonths(12)))

@@ -87,5 +87,5 @@ def spread_costs(commissions: ir.Table, campaigns: ir.Table, people: ir.Table, c
         day=_.period_start,
         stated=_.amount,
         amount=ibis.ifelse(_.covered == _.of_days, worth, share.cast(MONEY)).cast(MONEY),
-        unconverted=flag(_.rate.isnull()),
+        unconverted=flag(_.rate.isnull() & (_.amount != 0)),
     )
