@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from revgauge.catalogue.build import Scope, build, first_day
 from revgauge.catalogue.context import Context
-from revgauge.catalogue.engine import Recall, Step, Warehouse
+from revgauge.catalogue.engine import Recall, Step
 from revgauge.catalogue.evaluation import Evaluation, Request, Result, Value
 from revgauge.catalogue.gaps import Finding, GapFinder
 from revgauge.catalogue.published import Built, Published, publish
@@ -28,6 +28,7 @@ from revgauge.model.period import Grain, Period
 from revgauge.model.store import HOME, project_lock, store_path
 from revgauge.project.own_metrics import load_own_metrics
 from revgauge.project.settings import ProjectSettings, read_settings
+from revgauge.project.warehouses import bring, open_warehouse, publish_there
 from revgauge.sources.load import LoadReport, load
 from revgauge.sources.problems import Problem
 
@@ -111,7 +112,7 @@ class Workspace:
     @contextmanager
     def evaluation(self) -> Iterator[Evaluation]:
         """An evaluation over what was loaded; StoreError-like FileNotFoundError if nothing was."""
-        warehouse = Warehouse.open(store_path(self.folder), memory_limit=self.settings.memory_limit)
+        warehouse = open_warehouse(self.folder, self.settings.address, self.settings.memory_limit)
         try:
             yield Evaluation(self.catalogue, Context(warehouse, self.settings.evaluation(self.now)))
         finally:
@@ -121,7 +122,12 @@ class Workspace:
 
     def load(self, *, allow_shrink: bool = False, progress: Progress = lambda _: None) -> LoadReport:
         """Read the sources into the entities; bad rows go to quarantine."""
-        return load(self.folder, loaded_at=self.clock(), allow_shrink=allow_shrink, progress=progress)
+        report = load(self.folder, loaded_at=self.clock(), allow_shrink=allow_shrink, progress=progress)
+        if not self.settings.address.local:
+            with project_lock(self.folder, "revgauge load", self.clock()):
+                progress(f"copying into {self.settings.address}")
+                bring(self.folder, self.settings.address)
+        return report
 
     def gaps(self) -> list[Finding]:
         """What can be computed, what cannot, and what is missing."""
@@ -131,19 +137,23 @@ class Workspace:
     def build(self, progress: Progress = lambda _: None) -> BuildReport:
         """Compute every metric and publish the values in one step; what still holds is not computed again."""
         began = self.clock()
-        with project_lock(self.folder, "revgauge build", began), self.evaluation() as evaluation:
-            warehouse, recall = evaluation.context.warehouse, Recall(self.folder / HOME / ANSWERS)
-            warehouse.remember(recall)
-            warehouse.frugal = True
-            chosen = self.settings.build
-            built = build(evaluation, Scope(chosen.grains, chosen.dimensions, chosen.first_day), progress)
-            built.not_computable |= {
-                finding.metric.name: finding.reason
-                for finding in GapFinder(evaluation).findings()
-                if finding.status == "not computable"
-            }
+        with project_lock(self.folder, "revgauge build", began):
+            bring(self.folder, self.settings.address)
+            with self.evaluation() as evaluation:
+                warehouse, recall = evaluation.context.warehouse, Recall(self.folder / HOME / ANSWERS)
+                warehouse.remember(recall)
+                warehouse.frugal = True
+                chosen = self.settings.build
+                built = build(evaluation, Scope(chosen.grains, chosen.dimensions, chosen.first_day), progress)
+                built.not_computable |= {
+                    finding.metric.name: finding.reason
+                    for finding in GapFinder(evaluation).findings()
+                    if finding.status == "not computable"
+                }
             name = f"{began:%Y%m%dT%H%M%SZ}-{uuid.uuid4().hex[:8]}"
-            publish(built, self.folder / HOME / VALUES, self._facts(name, began))
+            facts = self._facts(name, began)
+            publish_there(self.folder, self.settings.address, built, facts)
+            publish(built, self.folder / HOME / VALUES, facts)
             recall.forget_others()
             return self._report(name, built, began, warehouse.journal.steps)
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from revgauge.model.entities import ENTITIES
 from revgauge.model.fields import SQL_TYPES, Entity
@@ -221,6 +222,25 @@ def fingerprint(project: Path) -> dict[str, tuple[int, str]]:
             for name, entity in ENTITIES.items()
             if name != "source_loads" and has_table(connection, Path(STORE).stem, "main", name)
         }
+
+
+def contents(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """Each table of an open store, and what tells one content of it from another whatever the order of its rows is."""
+    named = connection.execute(
+        "SELECT table_name, md5(string_agg(column_name || data_type, ',' ORDER BY column_index)) FROM duckdb_columns() "
+        "WHERE schema_name = 'main' AND NOT internal GROUP BY table_name"
+    )
+    found: dict[str, str] = {}
+    for name, columns in named.fetchall():
+        query = f"SELECT count(*), coalesce(sum(hash(held)::HUGEINT), 0) FROM {quoted(name)} AS held"
+        rows, content = connection.execute(query).fetchall()[0]
+        found[name] = f"{columns}:{rows}:{content}"
+    return found
+
+
+def batches(connection: duckdb.DuckDBPyConnection, name: str) -> Callable[[], pa.RecordBatchReader]:
+    """What opens the rows of a table of an open store, so many at a time that memory holds them."""
+    return lambda: connection.cursor().execute(f"SELECT * FROM {quoted(name)}").to_arrow_reader(100_000)
 
 
 def _literal(path: Path) -> str:
