@@ -11,7 +11,7 @@ import numpy as np
 
 from revgauge.catalogue.context import Context
 from revgauge.catalogue.engine import to_decimal
-from revgauge.catalogue.facts import WHOLE_DIMENSIONS, Scope
+from revgauge.catalogue.facts import Scope
 from revgauge.catalogue.measures import (
     Arithmetic,
     At,
@@ -160,8 +160,7 @@ class Evaluation:
         names = {name: value for name, value in given.items() if isinstance(value, MetricName)}
         given |= {name: MetricName(self.catalogue.metric(value).name) for name, value in names.items()}
         split = (*request.by, *request.only)
-        whole_by = tuple(name for name in WHOLE_DIMENSIONS if name in split)
-        scope = Scope(whole_by, request.periods, frozenset(split))
+        scope = Scope(periods=request.periods, split=frozenset(split))
         measure = self.resolver.measure(metric, given, scope)
         self.check_dimensions(metric, measure, split)
         defaults = {name: param.default for name, param in known.items() if not param.required}

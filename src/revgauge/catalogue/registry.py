@@ -241,8 +241,8 @@ class Catalogue:
                 found.append(f"needs {need}, which does not exist")
         for link in definition.follows:
             entity, _, name = link.partition(".")
-            known = entity in ENTITIES and name in ENTITIES[entity].field_names
-            if not known or not ENTITIES[entity].field(name).refers_to:
+            there = entity in ENTITIES and name in ENTITIES[entity].field_names
+            if not there or not ENTITIES[entity].field(name).refers_to:
                 found.append(f"follows {link}, which refers to nothing")
         if circle := self.circle(definition):
             return [*found, f"is defined by itself: {' -> '.join(circle)}"]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from revgauge.catalogue.context import Context, missing_words
-from revgauge.catalogue.facts import WHOLE_DIMENSIONS, Facts, Scope, freeze
+from revgauge.catalogue.facts import Facts, Scope, freeze
 from revgauge.catalogue.measures import Measure, Named, Unknown, cut_leaves, limited
 from revgauge.catalogue.params import ParamError
 from revgauge.catalogue.registry import Catalogue, Definition, Derived, Metric
@@ -71,12 +71,7 @@ class Resolver:
         if lacking:
             wanted = ", ".join(f"{param.name} ({param.describe()})" for param in lacking)
             raise ParamError(f"{metric.name} needs {wanted}")
-        whole_by = {*scope.whole_by, *metric.limits}
-        scope = replace(
-            scope,
-            whole_by=tuple(name for name in WHOLE_DIMENSIONS if name in whole_by),
-            split=scope.split.union(metric.limits),
-        )
+        scope = replace(scope, split=scope.split.union(metric.limits))
         if metric.compares is not None:
             calendar = self.context.calendar
             compared = {one for period in scope.periods for one in metric.compares(calendar, period, known)}
@@ -123,12 +118,8 @@ class Resolver:
         values = {key: params.get(key, param.default) for key, param in known.items()}
         periods = scope.periods if self.per_period(definition, {**values, **definition.fixed}) else ()
         frozen = tuple(sorted((key, freeze(value)) for key, value in values.items()))
-        own = self.catalogue.whole_by(definition)
-        whole_by = tuple(
-            name
-            for name in dict.fromkeys((*WHOLE_DIMENSIONS, *own))
-            if name in scope.whole_by or (name in own and name in scope.split)
-        )
+        asked = scope.split.union(scope.whole_by)
+        whole_by = tuple(name for name in self.catalogue.whole_by(definition) if name in asked)
         return Facts(name, frozen, Scope(whole_by, periods))
 
     def per_period(self, definition: Derived, params: Mapping[str, Any]) -> bool:

@@ -44,7 +44,7 @@ OPPORTUNITY_DIMENSIONS: dict[str, Dimension] = {
 # -- opportunities and their history ----------------------------------------------------------------------------------
 
 
-@derived(kept=False, optional=frozenset({"opportunities"}))
+@derived(optional=frozenset({"opportunities"}))
 def known_opportunities(opportunities: ir.Table, context: Context) -> ir.Table:
     """Opportunities as they are known on the day `now`, without duplicates.
 
@@ -68,7 +68,7 @@ def known_opportunities(opportunities: ir.Table, context: Context) -> ir.Table:
     )
 
 
-@derived(row_key=("opportunity_id", "account_id"))
+@derived(kept=False, row_key=("opportunity_id", "account_id"))
 def deals(
     known_opportunities: ir.Table,
     *,
@@ -85,7 +85,7 @@ def _never_was(reasons: tuple[str, ...]) -> Any:
     return _.closed & ~_.won & _.loss_reason.isin(reasons).fill_null(False)
 
 
-@derived(kept=False, optional=frozenset({"opportunity_history"}))
+@derived(optional=frozenset({"opportunity_history"}))
 def opportunity_changes(opportunity_history: ir.Table, context: Context) -> ir.Table:
     """Changes of opportunities up to the day `now`."""
     changes = opportunity_history.filter(_.changed_at.notnull())

@@ -14,7 +14,7 @@ import ibis
 from ibis import _
 
 from revgauge.catalogue.engine import day_literal, flag, times
-from revgauge.catalogue.facts import Dimension, of_account, own
+from revgauge.catalogue.facts import WHOLE_DIMENSIONS, Dimension, of_account, own
 from revgauge.catalogue.registry import derived
 from revgauge.model.period import DAY
 
@@ -134,7 +134,7 @@ def _live(rows: ir.Table) -> ir.Table:
     return rows.filter(_.stop.isnull() | (_.stop > _.start))
 
 
-@derived(kept=False)
+@derived(kept=False, whole_by=WHOLE_DIMENSIONS)
 def live_rows(subscription_rows: ir.Table, context: Context, *, gap_days: int = 0) -> ir.Table:
     """The rows that have a day.
 
