@@ -41,7 +41,7 @@ def keys(data: Any) -> Iterator[str]:
     elif isinstance(data, dict):
         for key, item in data.items():
             yield key
-            if key not in {"params", "dimensions", "sections", "rows", "left_out", "by", "statistics"}:
+            if key not in {"params", "dimensions", "sections", "rows", "left_out", "by", "statistics", "factors"}:
                 yield from keys(item)
 
 
@@ -53,6 +53,7 @@ def keys(data: Any) -> Iterator[str]:
         ("gaps",),
         ("metrics",),
         ("metrics", "nrr"),
+        ("forecast", "mrr", "--grain", "week"),
     ],
     ids=" ".join,
 )

@@ -219,8 +219,8 @@ class _Page:
         shown = sorted({1, (self.outlooks.horizon + 1) // 2, self.outlooks.horizon})
         columns = [Column("method"), Column("WAPE", right=True), Column("MASE", right=True)]
         columns += [Column("sMAPE", right=True), Column("bias", right=True)]
-        columns += [Column(f"{step} ahead", right=True) for step in shown]
-        columns += [Column("95 % held", right=True)]
+        columns += [Column(f"+{step}", right=True) for step in shown]
+        columns += [Column("held", right=True)]
         rows = [
             [
                 judged.method.name,
@@ -234,12 +234,17 @@ class _Page:
             for judged in outlook.judged
         ]
         table(columns, rows)
+        steps = ", ".join(f"+{step}" for step in shown)
+        prose(
+            f"{steps}: WAPE so many {self.outlooks.grain}s ahead. held: the share of what came that lay within the "
+            f"{LEVELS[-1]:.0%} interval.".replace("%", " %")
+        )
 
     def _forecast(self, outlook: Outlook, best: Judged) -> None:
         write(f"What {best.method.name} says")
         unit = f"value, {self.style.unit}" if self.style.unit else "value"
         columns = [Column(self.outlooks.grain), Column(unit, right=True)]
-        columns += [Column(f"{level:.0%} of cases".replace("%", " %"), right=True) for level in LEVELS]
+        columns += [Column(f"{level:.0%} interval".replace("%", " %"), right=True) for level in LEVELS]
         rows = []
         for place, period in enumerate(outlook.ahead):
             ends = _ends(outlook, best, place)
