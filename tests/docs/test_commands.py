@@ -18,7 +18,13 @@ from revgauge.demo import create
 from revgauge.metrics import builtin_catalogue
 from revgauge.workspace import Workspace
 
-RUN = ("README.md", "CONTRIBUTING.md", "docs/how-to/worked-cases.md", "docs/how-to/add-a-metric.md")
+RUN = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/how-to/worked-cases.md",
+    "docs/how-to/add-a-metric.md",
+    "docs/how-to/forecast.md",
+)
 """Pages that are followed here from beginning to end."""
 
 ELSEWHERE = {
