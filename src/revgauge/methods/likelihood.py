@@ -16,6 +16,10 @@ WIDEST = 14.0
 """Logarithms of parameters are searched within this distance of 0: from about one millionth to one million."""
 ENOUGH = 1e-6
 """A slope, for each case, below which a maximum is reached."""
+ALIKE = 1e-9
+"""Likelihoods for each case that differ by no more are of the same maximum."""
+AGREED = 3
+"""So many starts that arrive at the largest maximum found so far are enough."""
 
 
 def largest(likelihood: Likelihood, starts: Iterable[Iterable[float]], cases: float) -> tuple[Array, float] | None:
@@ -33,6 +37,7 @@ def largest(likelihood: Likelihood, starts: Iterable[Iterable[float]], cases: fl
         return -value / cases, -slope / cases
 
     best: Any = None
+    reached = 0
     for start in starts:
         found = minimize(
             loss,
@@ -42,8 +47,14 @@ def largest(likelihood: Likelihood, starts: Iterable[Iterable[float]], cases: fl
             bounds=[(-WIDEST, WIDEST)] * len(list(start)),
             options={"maxiter": 2000, "maxfun": 5000, "ftol": 1e-15, "gtol": 1e-10},
         )
-        if np.isfinite(found.fun) and (best is None or found.fun < best.fun):
+        if not np.isfinite(found.fun):
+            continue
+        same = best is not None and abs(found.fun - best.fun) <= ALIKE * max(1.0, abs(best.fun))
+        reached = reached + 1 if same else 1 if best is None or found.fun < best.fun else reached
+        if best is None or found.fun < best.fun:
             best = found
+        if reached == AGREED:
+            break
     if best is None:
         return None
     inside = np.abs(best.x) < WIDEST
