@@ -27,16 +27,10 @@ QUICK = {
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[Server]:
-    """A PostgreSQL server."""
-    with server() as running:
+    """A PostgreSQL server; its password stands where the product looks for it."""
+    with server() as running, pytest.MonkeyPatch.context() as patch:
+        patch.setenv(PASSWORD, running.password)
         yield running
-
-
-@pytest.fixture
-def password(postgresql: Server, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The server's password, where the product looks for it."""
-    monkeypatch.setenv(PASSWORD, postgresql.password)
-    return postgresql.password
 
 
 def opener(kind: str, request: pytest.FixtureRequest) -> Callable[[], Engine]:
@@ -46,5 +40,4 @@ def opener(kind: str, request: pytest.FixtureRequest) -> Callable[[], Engine]:
     if kind == "spark":
         return lambda: temporary(read_address(LOCAL_SPARK), options=QUICK)
     running: Server = request.getfixturevalue("postgresql")
-    request.getfixturevalue("password")
     return lambda: temporary(read_address(running.url()))

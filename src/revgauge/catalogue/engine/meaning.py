@@ -34,7 +34,7 @@ def rewritten(expression: ir.Table, rules: Mapping[type, Rule]) -> ir.Table:
         return made if other is None else other.op()
 
     root = expression.op()
-    if not root.find(tuple(together)):
+    if not any(together[type(node)](node) is not None for node in root.find(tuple(together))):
         return expression
     return root.replace(exchanged).to_expr()
 
@@ -71,20 +71,18 @@ def _filtered_quantile(node: Any) -> Any:
 def _whole(node: ops.Cast) -> Any:
     """A number cast to a whole one is rounded, halves away from zero."""
     kind = node.arg.dtype
-    if not node.to.is_integer() or not (kind.is_floating() or kind.is_decimal()):
+    if not node.to.is_integer() or not (kind.is_floating() or kind.is_decimal()) or isinstance(node.arg, WHOLE):
+        return None
+    if kind.is_decimal() and kind.scale == 0:
         return None
     number = _value(node.arg)
-    half = ibis.ifelse(number < 0, number - _half(kind), number + _half(kind))
-    whole = ibis.ifelse(number < 0, half.ceil(), half.floor())
-    return None if isinstance(node.arg, ops.IfElse) and _rounded(node.arg) else whole.cast(node.to)
+    half = ibis.literal(0.5) if kind.is_floating() else ibis.literal("0.5").cast(kind)
+    whole = ibis.ifelse(number < 0, -(half - number).floor(), (number + half).floor())
+    return whole.cast(node.to)
 
 
-def _half(kind: dt.DataType) -> Any:
-    return ibis.literal(0.5) if kind.is_floating() else ibis.literal("0.5").cast("decimal(2, 1)")
-
-
-def _rounded(node: ops.IfElse) -> bool:
-    return isinstance(node.true_expr, ops.Ceil) and isinstance(node.false_null_expr, ops.Floor)
+WHOLE = (ops.Floor, ops.Ceil)
+"""Operations whose answer is whole whatever its type is."""
 
 
 def _day(node: Any) -> Any:
@@ -101,8 +99,8 @@ def _statistic(node: Any) -> Any:
 
 def _quantile(node: Any) -> Any:
     limited = _filtered_quantile(node)
-    made = node if limited is None else limited.op()
-    return _statistic(made) or limited
+    floating = _statistic(node if limited is None else limited.op())
+    return limited if floating is None else floating
 
 
 def _truth(node: ops.Cast) -> Any:
@@ -113,10 +111,29 @@ def _truth(node: ops.Cast) -> Any:
     return ibis.cases((known, 1), (~known, 0)).cast(node.to)
 
 
+def _epoch(node: ops.ExtractEpochSeconds) -> Any:
+    """Seconds that are over: the fraction is left out, and not rounded."""
+    return ops.Cast(ops.Floor(ops.Cast(node, dt.float64)), dt.int64).to_expr()
+
+
+def _rounded(node: ops.Round) -> Any:
+    """A floating number is rounded to so many places as it is, halves away from zero."""
+    places = node.digits
+    if not node.arg.dtype.is_floating() or not (places is None or isinstance(places, ops.Literal)):
+        return None
+    shift = 10.0 ** (int(places.value) if places is not None else 0)
+    number = _value(node.arg)
+    whole = (number.abs() * shift + 0.5).floor() / shift
+    return ibis.ifelse(number < 0, -whole, whole).cast(node.dtype)
+
+
 EVERYWHERE: dict[type, Rule] = {
     ops.Divide: _divided,
-    ops.Quantile: _filtered_quantile,
-    ops.Median: _filtered_quantile,
+    ops.Quantile: _quantile,
+    ops.Median: _quantile,
+    ops.Cast: _whole,
+    ops.ExtractEpochSeconds: _epoch,
+    ops.Round: _rounded,
 }
 
 POSTGRESQL: dict[type, Rule] = {
@@ -126,8 +143,6 @@ POSTGRESQL: dict[type, Rule] = {
     ops.Mean: _statistic,
     ops.StandardDev: _statistic,
     ops.Variance: _statistic,
-    ops.Quantile: _quantile,
-    ops.Median: _quantile,
     ops.Cast: _truth,
 }
 
@@ -158,7 +173,5 @@ _MOMENT = ibis.literal("2025-01-01 00:00:00").cast("timestamp")
 
 SPARK: dict[type, Rule] = {
     type(in_zone("UTC", as_zone("UTC", _MOMENT)).op()): _converted,
-    ops.Quantile: _quantile,
-    ops.Median: _quantile,
     ops.Cast: _truth,
 }

@@ -35,6 +35,10 @@ BYTE_ORDER = ' COLLATE "C"'
 """Behind the type of a text column: texts are compared byte by byte, not as a language sorts them."""
 
 
+LETTERS = "und-x-icu"
+"""The collation that knows the letters of all languages."""
+
+
 class PostgreSQL(Engine):
     """A connection to a PostgreSQL server."""
 
@@ -134,6 +138,18 @@ class PostgreSQL(Engine):
         self._run(f"ANALYZE {quoted(name)}")
         return self._made_table(name, schema), rows
 
+    def query(self, expression: ir.Table) -> sge.Query:
+        """The expression as a query; letters have two cases as in Unicode, which the order by bytes knows of ASCII."""
+
+        def cased(node: sge.Expression) -> sge.Expression:
+            if isinstance(node, sge.Lower | sge.Upper):
+                unicode = type(node)(this=_collated(node.this, LETTERS))
+                return sge.Paren(this=_collated(sge.Paren(this=unicode), "C"))
+            return node
+
+        query: sge.Query = super().query(expression).transform(cased).assert_is(sge.Query)
+        return query
+
     def _made_table(self, name: str, schema: sch.Schema) -> ir.Table:
         table = ops.DatabaseTable(name, schema=schema, source=self.backend).to_expr()
         self._made[name] = table
@@ -177,6 +193,10 @@ class PostgreSQL(Engine):
         """End the session; its temporary tables go with it."""
         self._whole.close()
         self.connection.close()
+
+
+def _collated(text: sge.Expression, collation: str) -> sge.Expression:
+    return sge.Collate(this=text, expression=sge.to_identifier(collation, quoted=True))
 
 
 def quoted(name: str) -> str:

@@ -71,10 +71,10 @@ class Spark(Engine):
 
     def _see(self, name: str, frame: DataFrame, schema: sch.Schema | None = None) -> ir.Table:
         """A name for a data frame."""
-        from ibis.backends.pyspark.datatypes import PySparkSchema  # noqa: PLC0415 - needs the extra
+        from ibis.backends.pyspark.datatypes import PySparkType  # noqa: PLC0415 - needs the extra
 
         frame.createOrReplaceTempView(name)
-        known = settled(schema or PySparkSchema.to_ibis(frame.schema))
+        known = settled(schema or sch.Schema(PySparkType.to_ibis(frame.schema)))
         self._made[name] = ops.DatabaseTable(name, schema=known, source=self.backend).to_expr()
         return self._made[name]
 
