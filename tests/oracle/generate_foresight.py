@@ -114,7 +114,13 @@ def judged(seed: int, count: int = 24) -> list[Asked]:
         params: dict[str, Any] = {"metric": random.choice(METRICS[: 3 if plan else 6])}
         if not plan and random.random() < 0.4:
             params["horizon_days"] = random.choice((0, 10, 31, 45))
-        periods = (("all", None), ("year", "2024"), ("quarter", "2024-Q4"), ("month", "2024-12"), ("quarter", "2025-Q1"))
+        periods = (
+            ("all", None),
+            ("year", "2024"),
+            ("quarter", "2024-Q4"),
+            ("month", "2024-12"),
+            ("quarter", "2025-Q1"),
+        )
         grain, period = random.choice(periods)
         by: dict[str, str] = {}
         if plan and random.random() < 0.5:

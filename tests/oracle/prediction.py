@@ -149,5 +149,5 @@ def _season(question: Question, base: Period) -> Fraction:
     same = [growth for number, growth in ratios if number == question.period.start.month]
     if len(ratios) < 12 or not same:
         raise Unknown
-    mean = sum(growth for _, growth in ratios) / len(ratios)
+    mean = sum((growth for _, growth in ratios), Fraction(0)) / len(ratios)
     return _told(ratio(sum(same, Fraction(0)) / len(same), mean))

@@ -102,7 +102,7 @@ def scale_of(known: Array, season: int) -> float:
     return float(np.abs(known[lag:] - known[:-lag]).mean())
 
 
-def back_test(methods: Sequence[Method], series: Sequence[float], season: int, steps: int) -> list[Judged]:
+def back_test(methods: Sequence[Method], series: Sequence[float] | Array, season: int, steps: int) -> list[Judged]:
     """The errors of each method at the last origins of the series, each of them with all steps behind it.
 
     Raises ValueError if the series is shorter than `shortest_series`.
