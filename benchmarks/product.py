@@ -28,7 +28,9 @@ from revgauge.catalogue.registry import Catalogue, definitions_in
 def build(store: Path, into: Path) -> tuple[pa.Table, dict[str, Any]]:
     """Compute and publish everything; returns the figures in the common form, and what the build says of itself."""
     settings = Settings(now=NOW, reporting_currency=REPORTING_CURRENCY)
-    evaluation = Evaluation(_catalogue(), Context(Warehouse.open(store), settings))
+    warehouse = Warehouse.open(store)
+    warehouse.frugal = True
+    evaluation = Evaluation(_catalogue(), Context(warehouse, settings))
     requests = list(_requests(evaluation))
     values = values_table(evaluation.results(requests))
     facts = {"as_of": NOW.isoformat()}
