@@ -49,11 +49,17 @@ def bring(project: Path, address: Address) -> list[str]:
         return []
     if address.kind == "duckdb":
         return _bring_file(store_path(project), _file(project, address))
-    engine = connected(address, project / HOME)
     try:
-        return _bring_tables(project, engine)
-    finally:
-        engine.close()
+        engine = connected(address, project / HOME)
+        try:
+            return _bring_tables(project, engine)
+        finally:
+            engine.close()
+    except EngineError as error:
+        raise EngineError(
+            f"{error} The warehouse holds what it held before; what the sources gave is kept in the project, and the "
+            "next `revgauge load` or `revgauge build` copies it."
+        ) from error
 
 
 def _file(project: Path, address: Address) -> Path:
