@@ -21,7 +21,7 @@ from tests.oracle.generate_billing import CASH_PARAMS, billing_questions, billin
 from revgauge.catalogue.context import Settings
 from revgauge.catalogue.evaluation import Evaluation, Request, Value
 from revgauge.catalogue.rows import RowFinder
-from revgauge.metrics.cash import counted_back
+from revgauge.methods.count_back import counted_back
 
 NOW = date(2025, 7, 1)
 STOCKS = ("receivables", "overdue_amount")
@@ -444,6 +444,7 @@ def months(*billed: int) -> list[Decimal]:
         (10, (0, 20), 45),
         (12, (10, -4, 12), 75),
         (30, (10, 10), 60),
+        (10, (20, -40), 15),
         (5, (0, 0), None),
         (0, (0, 0), None),
     ],

@@ -294,7 +294,7 @@ def _counted_back(question: Question, owed: Fraction | None, end: date) -> Fract
         return None
     windows = [(add_months(end, -number), add_months(end, 1 - number) - DAY) for number in range(1, 37)]
     known = [invoiced(question, *window) for window in windows]
-    if sum((amount for amount in known if amount is not None), Fraction(0)) <= 0:
+    if not any(amount is not None and amount > 0 for amount in known):
         return None
     rest, days = owed, Fraction(0)
     for (first, last), billed in zip(windows, known, strict=True):

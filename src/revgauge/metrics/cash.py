@@ -26,6 +26,7 @@ from revgauge.catalogue.measures import (
 )
 from revgauge.catalogue.registry import Unit, metric
 from revgauge.catalogue.spans import Days, Span, TrailingMonths, UpToClosing
+from revgauge.methods.count_back import counted_back
 from revgauge.model.period import DAY, Period, add_months
 
 NOTHING_OWED = "nothing is owed"
@@ -225,27 +226,6 @@ def _length(span: Span) -> Measure:
         return Decimal((found.last - (found.first or date.min)).days + 1)
 
     return OfPeriod(days)
-
-
-def counted_back(owed: Decimal, *months: Decimal) -> Decimal | None:
-    """The days for which billing must be counted back until it covers what is owed.
-
-    `months` has three numbers for each month, the latest first: billed, bills without a rate, days. The last month
-    counts in proportion; where all of them do not cover it the answer is the days of all. None if nothing was billed,
-    or if a month that is needed has a bill without a rate.
-    """
-    if sum(months[::3]) <= 0:
-        return None
-    covered, days = Decimal(0), Decimal(0)
-    for billed, unconverted, length in zip(months[::3], months[1::3], months[2::3], strict=True):
-        if owed <= 0:
-            break
-        if unconverted:
-            return None
-        if covered + billed >= owed:
-            return days + length * (owed - covered) / billed
-        covered, days = covered + billed, days + length
-    return days
 
 
 def _count_back(receivables: Measure, invoiced_revenue: Facts) -> Measure:
