@@ -9,8 +9,8 @@ def counted_back(owed: Decimal, *months: Decimal) -> Decimal | None:
     """The days for which billing must be counted back until it covers what is owed.
 
     `months` has three numbers for each month, the latest first: billed, bills without a rate, days. The last month
-    counts in proportion; where all of them do not cover it the answer is the days of all. None if nothing was billed in any,
-    or if a month that is needed has a bill without a rate.
+    counts in proportion; where all of them do not cover it the answer is the days of all. None if nothing was billed in
+    any, or if a month that is needed has a bill without a rate.
     """
     if max(months[::3]) <= 0:
         return None
