@@ -31,12 +31,12 @@ class Company:
         calendar = self.evaluation.context.calendar
         return Request(metric, (calendar.parse(None if period == "all" else period),), params, (), by)
 
-    def value(self, metric: str, period: str, by: Mapping[str, str] | None = None, **params: Any) -> Value:
+    def value(self, metric: str, period: str, by: Mapping[str, str] | None = None, /, **params: Any) -> Value:
         """One value."""
         (result,) = self.evaluation.results([self._request(metric, period, by or {}, params)])
         return next(iter(result.values()))
 
-    def rows(self, metric: str, period: str, by: Mapping[str, str] | None = None, **params: Any) -> Listing:
+    def rows(self, metric: str, period: str, by: Mapping[str, str] | None = None, /, **params: Any) -> Listing:
         """The rows behind a value."""
         return RowFinder(self.evaluation).listing(self._request(metric, period, by or {}, params))
 
