@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -103,8 +104,8 @@ def server() -> Iterator[Server]:
             _wait(process, port, folder / "log")
             yield Server(folder, port)
         finally:
-            process.terminate()
-            process.wait(30)
+            process.send_signal(signal.SIGINT)  # without waiting for those who are connected
+            process.wait(60)
     finally:
         log.close()
         shutil.rmtree(folder, ignore_errors=True)

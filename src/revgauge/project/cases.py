@@ -120,8 +120,12 @@ def case_warehouse(folder: Path, engine: Callable[[], Engine] | None = None) -> 
         raise
     read.close()
     opened = engine()
-    for name, rows in tables.items():
-        opened.add(name, rows)
+    try:
+        for name, rows in tables.items():
+            opened.add(name, rows)
+    except BaseException:
+        opened.close()
+        raise
     return Warehouse(opened)
 
 

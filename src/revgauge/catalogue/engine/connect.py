@@ -49,7 +49,12 @@ def warehouse(address: Address, folder: Path, *, memory_limit: str | None = None
         case "postgresql":
             from revgauge.catalogue.engine.postgres import PostgreSQL  # noqa: PLC0415 - an extra
 
-            return PostgreSQL(_to_postgresql(address), address, address.schema, steady=steady)
+            connection = _to_postgresql(address)
+            try:
+                return PostgreSQL(connection, address, address.schema, steady=steady)
+            except BaseException:
+                connection.close()
+                raise
         case "spark":
             from revgauge.catalogue.engine.spark import Spark  # noqa: PLC0415 - an extra
 
