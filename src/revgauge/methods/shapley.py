@@ -19,7 +19,7 @@ Worth = Callable[[Floats, Floats], Floats]
 
 MOST_EXACT = 15
 """Players up to which all sets are looked at."""
-FEWEST_ORDERS, MOST_ORDERS = 2_000, 50_000
+FEWEST_ORDERS, MOST_ORDERS = 2_000, 20_000
 """How many orders are drawn where there are more players: as many as fit into the work below."""
 WORK = 100_000_000
 """Players of journeys that are looked up in all orders together: about a second."""
