@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from revgauge.catalogue.build import Scope, build, first_day
 from revgauge.catalogue.context import Context
-from revgauge.catalogue.engine import Recall, Step
+from revgauge.catalogue.engine import Address, Recall, Step
 from revgauge.catalogue.evaluation import Evaluation, Request, Result, Value
 from revgauge.catalogue.gaps import Finding, GapFinder
 from revgauge.catalogue.published import Built, Published, publish
@@ -110,9 +110,15 @@ class Workspace:
         return Published(self.folder / HOME / VALUES)
 
     @contextmanager
-    def evaluation(self) -> Iterator[Evaluation]:
-        """An evaluation over what was loaded; StoreError-like FileNotFoundError if nothing was."""
-        warehouse = open_warehouse(self.folder, self.settings.address, self.settings.memory_limit)
+    def evaluation(self, *, at_warehouse: bool = False) -> Iterator[Evaluation]:
+        """An evaluation over what was loaded; StoreError or FileNotFoundError if nothing was.
+
+        A build computes at the warehouse. Questions are answered from the project's own store, which holds the same
+        rows, so that nobody waits for a cluster; where the project has none, at the warehouse as well.
+        """
+        own = not at_warehouse and store_path(self.folder).exists()
+        address = Address() if own else self.settings.address
+        warehouse = open_warehouse(self.folder, address, self.settings.memory_limit)
         try:
             yield Evaluation(self.catalogue, Context(warehouse, self.settings.evaluation(self.now)))
         finally:
@@ -139,7 +145,7 @@ class Workspace:
         began = self.clock()
         with project_lock(self.folder, "revgauge build", began):
             bring(self.folder, self.settings.address)
-            with self.evaluation() as evaluation:
+            with self.evaluation(at_warehouse=True) as evaluation:
                 warehouse, recall = evaluation.context.warehouse, Recall(self.folder / HOME / ANSWERS)
                 warehouse.remember(recall)
                 warehouse.frugal = True

@@ -59,7 +59,8 @@ def _installed() -> Path | None:
     return next((place for place in places if (place / "postgres").exists() and (place / "initdb").exists()), None)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of the loopback interface that nobody uses."""
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         port: int = probe.getsockname()[1]
@@ -89,7 +90,7 @@ def server() -> Iterator[Server]:
     if runner:
         for path in (folder, secret):
             os.chown(path, runner["user"], runner["group"])
-    data, port = folder / "data", _free_port()
+    data, port = folder / "data", free_port()
     # Texts are compared as people in the United States sort them, as on many a server: the answers must not change.
     options = ["--locale=C.UTF-8", "--locale-provider=icu", "--icu-locale=en-US", "--encoding=UTF8"]
     made = [programs / "initdb", "-D", data, "-U", USER, f"--pwfile={secret}", "-A", "scram-sha-256", "-N", *options]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,7 +14,7 @@ from tests.engines.postgresql import Server
 
 from revgauge.catalogue.engine import Engine, read_address
 from revgauge.catalogue.engine.connect import warehouse
-from revgauge.model.store import HOME, store_path
+from revgauge.model.store import HOME, StoreError, store_path
 from revgauge.project.warehouses import STATE, bring
 
 SCHEMA = "small_company"
@@ -156,11 +155,19 @@ def test_tables_of_others_are_left_alone(tmp_path: Path, addresses: dict[str, st
 
 
 def test_a_warehouse_that_was_never_loaded_says_so(tmp_path: Path, addresses: dict[str, str]) -> None:
-    """Asking a project that was moved and not loaded since is told what to do."""
-    from revgauge.model.store import StoreError
-
-    folder = company(tmp_path)
-    settings = folder / "revgauge.yml"
-    settings.write_text(settings.read_text() + f"warehouse: {addresses['postgresql']}\n", encoding="utf-8")
+    """Asking a project without rows of its own, whose warehouse has none either, is told what to do."""
+    (tmp_path / "revgauge.yml").write_text(f"name: Empty\nwarehouse: {addresses['postgresql']}\n", encoding="utf-8")
     with pytest.raises(StoreError, match=r"nothing was loaded into postgresql://.* run `revgauge load` first"):
-        workspace(folder, date(2025, 3, 31)).show("mrr")
+        workspace(tmp_path, LATE).show("mrr")
+
+
+def test_questions_do_not_wait_for_a_server(tmp_path: Path, addresses: dict[str, str]) -> None:
+    """With a warehouse that cannot be reached what was loaded and published is shown; without rows here it is asked."""
+    folder = moved(tmp_path / "project", addresses["postgresql"])
+    shown = [value.value for value in workspace(folder, LATE).show("mrr").values]
+    settings = folder / "revgauge.yml"
+    settings.write_text(settings.read_text().replace("127.0.0.1", "no-such-host.invalid"), encoding="utf-8")
+    assert [value.value for value in workspace(folder, LATE).show("mrr").values] == shown
+    settings.write_text(settings.read_text().replace("no-such-host.invalid", "127.0.0.1"), encoding="utf-8")
+    store_path(folder).unlink()
+    assert [value.value for value in workspace(folder, LATE).show("mrr").values] == shown
