@@ -21,6 +21,7 @@ from revgauge.catalogue.engine import Address, Recall, Step
 from revgauge.catalogue.evaluation import Evaluation, Request, Result, Value
 from revgauge.catalogue.gaps import Finding, GapFinder
 from revgauge.catalogue.published import Built, Published, publish
+from revgauge.catalogue.quotes import QuoteGap, quote_gaps
 from revgauge.catalogue.registry import Catalogue, Metric
 from revgauge.catalogue.rows import Listing, RowFinder
 from revgauge.metrics import builtin_catalogue
@@ -139,6 +140,11 @@ class Workspace:
         """What can be computed, what cannot, and what is missing."""
         with self.evaluation() as evaluation:
             return list(GapFinder(evaluation).findings())
+
+    def quote_gaps(self) -> list[QuoteGap]:
+        """Currencies in use that have no exchange rate, or an old one."""
+        with self.evaluation() as evaluation:
+            return quote_gaps(evaluation.context)
 
     def build(self, progress: Progress = lambda _: None) -> BuildReport:
         """Compute every metric and publish the values in one step; what still holds is not computed again."""

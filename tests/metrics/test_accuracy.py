@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.metrics.companies import Company, company
 from tests.metrics.drawn import close
 from tests.metrics.oracle_check import differences
-from tests.metrics.small import Company, company
 from tests.oracle.generate import World, now_of, zone_of
 from tests.oracle.generate_foresight import METRICS, foresight_world, judged
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.metrics.companies import company
 from tests.metrics.drawn import close
 from tests.metrics.oracle_check import differences
-from tests.metrics.small import company
 from tests.oracle.generate import World, now_of, zone_of
 from tests.oracle.generate_foresight import PREDICTED, foresight_world, predicted
 from tests.oracle.periods import add_months

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from revgauge.catalogue.gaps import Finding, Gap, Status
-from revgauge.cli.terminal import Column, Format, prose, table, write, write_csv, write_json
+from revgauge.cli.terminal import Column, Format, prose, say, table, write, write_csv, write_json
 from revgauge.workspace import Workspace
 
 STATUSES: tuple[Status, ...] = ("not computable", "partial", "computable")
@@ -17,6 +17,8 @@ SHAPES: dict[Status, str] = {"computable": "●", "partial": "◐", "not computa
 def gaps(project: Workspace, *, form: Format) -> int:
     """Print the status of every metric and what is missing; the exit code."""
     findings = sorted(project.gaps(), key=lambda finding: STATUSES.index(finding.status))
+    for quote in project.quote_gaps():
+        say(f"exchange rates: {quote.sentence()}")
     if form == "json":
         write_json([_json(finding) for finding in findings])
     elif form == "csv":

@@ -89,11 +89,12 @@ RULES: tuple[Rule, ...] = (
         "R7",
         "Currency",
         "A rate is what one unit is worth in the reporting currency; that of a day is the last quote on or before it, "
-        "however old. Before the first quote there is none, and what needs it has no value. States are converted on "
-        "the closing day, happenings on their own day.",
+        "however old; `revgauge gaps` says where it was older than seven days. Before the first quote there is none, "
+        "and what needs it has no value. States are converted on the closing day, happenings on their own day.",
         (
             "catalogue.context.Rates",
             "catalogue.context.Context.with_rate",
+            "catalogue.quotes.quote_gaps",
             "catalogue.planner.Planner",
         ),
     ),
