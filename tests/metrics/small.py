@@ -1,55 +1,54 @@
-"""Small companies written down in a test, and what is asked of them."""
+"""Small worlds of a few rows, and one question about them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import date
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-from tests.oracle.generate import World, write_tables
+from tests.catalogue.worlds import Rows, evaluation_over
 
-from revgauge.catalogue.context import Context, Settings
-from revgauge.catalogue.engine import Warehouse
-from revgauge.catalogue.evaluation import Evaluation, Request, Value
-from revgauge.catalogue.rows import Listing, RowFinder
-from revgauge.metrics import builtin_catalogue
-from revgauge.sources.canonical import read_case_tables
+from revgauge.catalogue.context import Settings
+from revgauge.catalogue.evaluation import Request, Value
 
-CATALOGUE = builtin_catalogue()
+NOW = date(2025, 7, 10)
 
 
-class Company:
-    """A loaded company that answers."""
-
-    def __init__(self, evaluation: Evaluation) -> None:
-        self.evaluation = evaluation
-
-    def _request(self, metric: str, period: str, by: Mapping[str, str], params: Mapping[str, Any]) -> Request:
-        calendar = self.evaluation.context.calendar
-        return Request(metric, (calendar.parse(None if period == "all" else period),), params, (), by)
-
-    def value(self, metric: str, period: str, by: Mapping[str, str] | None = None, /, **params: Any) -> Value:
-        """One value."""
-        (result,) = self.evaluation.results([self._request(metric, period, by or {}, params)])
-        return next(iter(result.values()))
-
-    def rows(self, metric: str, period: str, by: Mapping[str, str] | None = None, /, **params: Any) -> Listing:
-        """The rows behind a value."""
-        return RowFinder(self.evaluation).listing(self._request(metric, period, by or {}, params))
+def asked(
+    tables: Mapping[str, Rows],
+    metric: str,
+    period: str,
+    *,
+    now: date = NOW,
+    by: Mapping[str, str] | None = None,
+    **params: Any,
+) -> Value:
+    """The value of a metric over a few rows, limited to the values of `by`."""
+    evaluation = evaluation_over(tables, settings=Settings(now))
+    request = Request(metric, (evaluation.context.calendar.parse(period),), params, only=by or {})
+    (result,) = evaluation.results([request])
+    (value,) = result.values()
+    return value
 
 
-@contextmanager
-def company(world: World, now: str, time_zone: str = "UTC") -> Iterator[Company]:
-    """The company of these tables, as it is known on that day."""
-    with TemporaryDirectory() as folder:
-        write_tables(world, Path(folder))
-        warehouse = Warehouse.in_memory()
-        try:
-            read_case_tables(Path(folder), warehouse.connection)
-            settings = Settings(date.fromisoformat(now), "USD", time_zone)
-            yield Company(Evaluation(CATALOGUE, Context(Warehouse.over(warehouse.connection), settings)))
-        finally:
-            warehouse.close()
+def subscribed(*rows: tuple[str, str, str, str], currency: str = "USD") -> Rows:
+    """Subscriptions of one period each: account, first day, first day after, amount."""
+    return [
+        {
+            "subscription_id": f"s{number}",
+            "account_id": account_id,
+            "valid_from": start,
+            "valid_to": end,
+            "mrr": amount,
+            "currency": currency,
+        }
+        for number, (account_id, start, end, amount) in enumerate(rows)
+    ]
+
+
+def booked(*rows: tuple[str, str, str], **fields: str) -> Rows:
+    """Expenses: day, category, amount; fields that all of them share."""
+    return [
+        {"expense_id": f"{day}-{number}", "incurred_on": day, "category": category, "amount": amount, **fields}
+        for number, (day, category, amount) in enumerate(rows)
+    ]
