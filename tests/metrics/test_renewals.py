@@ -352,3 +352,13 @@ def test_tables_that_are_missing_give_null_and_empty_ones_nothing() -> None:
         assert asked([contract("a1", "2025-06-10")], "renewals_due", measure=measure).value == 0
     for name in RATES:
         assert asked([contract("a1", "2025-06-10")], name).value is None
+
+
+def test_a_field_that_no_source_fills_is_told_where_it_is_needed() -> None:
+    """Without values nothing can be said of money, even where nothing is due; numbers and rates need none."""
+    rows = [{name: cell for name, cell in contract("a1", "2025-06-10").items() if name != "value"}]
+    for name in ("renewals_due", "renewal_rate_value"):
+        value = asked(rows, name)
+        assert (value.value, value.reason) == (None, "no source fills contracts.value")
+    assert asked(rows, "renewals_due", measure="count").value == 0
+    assert asked(rows, "renewal_rate", "2025-06").value == 0

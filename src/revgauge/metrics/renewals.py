@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 from ibis import _
 
+from revgauge.catalogue.context import Context
 from revgauge.catalogue.facts import Facts
-from revgauge.catalogue.measures import Distinct, Measure, Noted, Total, count, ratio
+from revgauge.catalogue.measures import Distinct, Measure, Noted, Total, Unknown, count, ratio
 from revgauge.catalogue.registry import Unit, metric
 
 NOTHING_DUE = "no contract was due"
@@ -20,6 +21,7 @@ UNVALUED = (
     "it was due"
 )
 RENEWAL_FIELDS = ("contracts.renewed_by", "contracts.signed_at")
+VALUE_FIELDS = ("contracts.starts_on", "contracts.value")
 RENEWAL_LINKS = ("contracts.renewed_by",)
 
 Pending = Literal["count", "exclude"]
@@ -41,7 +43,7 @@ def _value(due_contracts: Facts, column: str, gap: str, where: Any = None) -> Me
 
 
 @metric(label="Renewals due", unit=Unit.MONEY, better="none", timing="leading", kind="due")
-def renewals_due(due_contracts: Facts, *, measure: Literal["value", "count"] = "value") -> Measure:
+def renewals_due(due_contracts: Facts, context: Context, *, measure: Literal["value", "count"] = "value") -> Measure:
     """What the contracts are worth a year that came to their end.
 
     A contract is due on the first day after its term, if that day has come. Terms of several years, or of a part of
@@ -57,6 +59,8 @@ def renewals_due(due_contracts: Facts, *, measure: Literal["value", "count"] = "
     """
     if measure == "count":
         return count(due_contracts)
+    if lacking := context.lacking(*VALUE_FIELDS):
+        return Unknown(lacking)
     return _value(due_contracts, "old_value", "unvalued")
 
 
@@ -94,7 +98,7 @@ def renewal_rate(
     label="Renewal rate by value",
     unit=Unit.RATIO,
     kind="due",
-    needs=(*RENEWAL_FIELDS, "contracts.value"),
+    needs=(*RENEWAL_FIELDS, *VALUE_FIELDS),
     follows=RENEWAL_LINKS,
 )
 def renewal_rate_value(
