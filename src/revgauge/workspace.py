@@ -27,6 +27,7 @@ from revgauge.catalogue.rows import Listing, RowFinder
 from revgauge.metrics import builtin_catalogue
 from revgauge.model.period import Grain, Period
 from revgauge.model.store import HOME, project_lock, store_path
+from revgauge.project.in_place import standing
 from revgauge.project.own_metrics import load_own_metrics
 from revgauge.project.settings import ProjectSettings, read_settings
 from revgauge.project.warehouses import bring, open_warehouse, publish_there
@@ -115,9 +116,9 @@ class Workspace:
         """An evaluation over what was loaded; StoreError or FileNotFoundError if nothing was.
 
         A build computes at the warehouse. Questions are answered from the project's own store, which holds the same
-        rows, so that nobody waits for a cluster; where the project has none, at the warehouse as well.
+        rows, so that nobody waits for a cluster; where it does not, at the warehouse as well.
         """
-        own = not at_warehouse and store_path(self.folder).exists()
+        own = not at_warehouse and store_path(self.folder).exists() and not standing(self.folder)
         address = Address() if own else self.settings.address
         warehouse = open_warehouse(self.folder, address, self.settings.memory_limit)
         try:
@@ -130,10 +131,10 @@ class Workspace:
     def load(self, *, allow_shrink: bool = False, progress: Progress = lambda _: None) -> LoadReport:
         """Read the sources into the entities; bad rows go to quarantine."""
         report = load(self.folder, loaded_at=self.clock(), allow_shrink=allow_shrink, progress=progress)
-        if not self.settings.address.local:
-            with project_lock(self.folder, "revgauge load", self.clock()):
+        with project_lock(self.folder, "revgauge load", self.clock()):
+            if not self.settings.address.local:
                 progress(f"copying into {self.settings.address}")
-                bring(self.folder, self.settings.address)
+            bring(self.folder, self.settings.address)
         return report
 
     def gaps(self) -> list[Finding]:

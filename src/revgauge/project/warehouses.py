@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,6 +19,7 @@ from revgauge.catalogue.engine.base import Engine, Rows
 from revgauge.catalogue.engine.connect import warehouse as connected
 from revgauge.catalogue.published import Built
 from revgauge.model.store import HOME, StoreError, batches, contents, open_store, store_path
+from revgauge.project.in_place import see, standing
 
 STATE = "table_versions"
 """The table that says which content each of our tables in a warehouse has."""
@@ -45,6 +46,12 @@ def bring(project: Path, address: Address) -> list[str]:
 
     Raises EngineError; the warehouse then holds what it held before.
     """
+    entities = standing(project)
+    if address.kind == "duckdb" and entities:
+        raise EngineError(
+            f"{', '.join(entities)} can be read in place in PostgreSQL or by Spark only. Set `warehouse` to one of "
+            "them, or load it as a table of the source."
+        )
     if address.local or not store_path(project).exists():
         return []
     if address.kind == "duckdb":
@@ -52,7 +59,9 @@ def bring(project: Path, address: Address) -> list[str]:
     try:
         engine = connected(address, project / HOME)
         try:
-            return _bring_tables(project, engine)
+            copied = _bring_tables(project, engine, entities)
+            see(engine, entities)
+            return copied
         finally:
             engine.close()
     except EngineError as error:
@@ -83,12 +92,12 @@ def _bring_file(store: Path, file: Path) -> list[str]:
     return [file.name]
 
 
-def _bring_tables(project: Path, engine: Engine) -> list[str]:
+def _bring_tables(project: Path, engine: Engine, in_place: Collection[str]) -> list[str]:
     held = _versions(engine)
     with open_store(project) as connection:
-        wanted = contents(connection)
+        wanted = {name: content for name, content in contents(connection).items() if name not in in_place}
         changed = {name: version for name, version in wanted.items() if held.get(name) != version}
-        gone = held.keys() - wanted.keys()
+        gone = held.keys() - wanted.keys() - set(in_place)
         if not changed and not gone:
             return []
         tables: dict[str, Rows] = {name: batches(connection, name) for name in changed}

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from sqlglot import exp
 
 from revgauge.model.entities import ENTITIES
 from revgauge.model.fields import Entity
@@ -122,6 +123,24 @@ class Block(_Model):
     )
 
 
+class StandingField(_Model):
+    """Where the value of a field comes from, for an entity that is read where it stands: one of column, value, sql."""
+
+    column: str | None = Field(default=None, description="A column of the table.")
+    value: str | None = Field(default=None, description="The same value for every row.")
+    sql: str | None = Field(default=None, description="An SQL expression over the row, of standard operators.")
+
+
+class Standing(_Model):
+    """An entity that already stands in the warehouse, clean, and is read there without being loaded."""
+
+    table: str | None = Field(default=None, description="A table or view of the warehouse's database: schema.table.")
+    parquet: str | None = Field(default=None, description="A Parquet file or folder that all workers of Spark see.")
+    fields: dict[str, Annotated[StandingField, BeforeValidator(_as_column)]] | None = Field(
+        default=None, description="Field: column. Left out: every column that has the name of a field."
+    )
+
+
 class SourceFile(_Model):
     """One source: its inputs and the entities they fill."""
 
@@ -136,7 +155,10 @@ class SourceFile(_Model):
     files: dict[str, Annotated[FileInput, BeforeValidator(_as_path)]] = Field(default={}, description="Named files.")
     tables: dict[str, TableInput] = Field(default={}, description="Named tables.")
     entities: dict[str, Annotated[list[Block], BeforeValidator(_as_list)]] = Field(
-        description="Entity: how it is filled."
+        default={}, description="Entity: how it is filled."
+    )
+    in_place: dict[str, Standing] = Field(
+        default={}, description="Entity: where it stands in the warehouse already, to be read there and not loaded."
     )
 
 
@@ -315,6 +337,46 @@ def _checked(mapping: Mapping, text: YamlText) -> Iterable[Problem]:
             listed = isinstance(text.data["entities"][name], list)
             place: YamlPath = ("entities", name, number) if listed else ("entities", name)
             yield from _block(mapping, place, ENTITIES[name], block, inputs)
+    for name, standing in source.in_place.items():
+        yield from _standing(mapping, name, standing)
+
+
+def _standing(mapping: Mapping, name: str, standing: Standing) -> Iterable[Problem]:
+    """Mistakes in what is read where it stands."""
+    line = mapping.line("in_place", name)
+    if name not in ENTITIES or ENTITIES[name].record:
+        yield _unknown(mapping, line, "entity", name, [one.name for one in ENTITIES.values() if not one.record])
+        return
+    if name in mapping.source.entities:
+        reason, fix = f"`{name}` is loaded and read in place", "Take it out of `entities` or of `in_place`."
+        yield Problem(mapping.file, "standing_twice", reason, fix, row=line, column=name)
+    if bool(standing.table) == bool(standing.parquet):
+        reason, fix = f"`{name}` has no clear place", "Give `table: schema.table` or `parquet: folder`."
+        yield Problem(mapping.file, "table_place", reason, fix, row=line, column=name)
+    for field, spec in (standing.fields or {}).items():
+        row = mapping.line("in_place", name, "fields", field)
+        if field not in ENTITIES[name].field_names:
+            yield _unknown(mapping, row, "field", field, ENTITIES[name].field_names)
+        if sum(given is not None for given in (spec.column, spec.value, spec.sql)) != 1:
+            reason, fix = f"`{field}` has no clear source", "Give one of `column`, `value` and `sql`."
+            yield Problem(mapping.file, "field_source", reason, fix, row=row, column=field)
+        if spec.sql is not None:
+            yield from _standard_sql(mapping, row, field, spec.sql)
+    if standing.fields is not None and (lacking := set(ENTITIES[name].required) - standing.fields.keys()):
+        reason = f"`{name}` lacks {', '.join(sorted(lacking))}, without which a row cannot be used"
+        yield Problem(mapping.file, "missing_field", reason, "Map them.", row=line, column=name)
+
+
+def _standard_sql(mapping: Mapping, row: int, field: str, text: str) -> Iterable[Problem]:
+    """Mistakes in an expression that another database will compute."""
+    try:
+        own = [node.name for node in parse(text).find_all(exp.Anonymous)]
+    except ExpressionError as error:
+        yield Problem(mapping.file, "expression", str(error), "Correct it.", row=row, column=field, value=text)
+        return
+    if own:
+        reason = f"`{own[0]}` is a function of loading, which other databases do not have"
+        yield Problem(mapping.file, "expression", reason, "Use standard SQL.", row=row, column=field, value=text)
 
 
 def _zone(mapping: Mapping, line: int, zone: str | None) -> Iterable[Problem]:

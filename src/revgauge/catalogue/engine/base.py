@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import ibis.expr.datatypes as dt
@@ -30,6 +31,18 @@ class EngineError(Exception):
 
 Rows = Callable[[], pa.RecordBatchReader]
 """Opens the rows of a table for reading, batch by batch."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A table that stands there already: by its schema and name, or as Parquet files."""
+
+    table: str = ""
+    parquet: str = ""
+
+    def __str__(self) -> str:
+        """The place in words."""
+        return self.table or self.parquet
 
 
 class Engine(ABC):
@@ -72,6 +85,14 @@ class Engine(ABC):
 
         Whoever reads meanwhile sees all of the old ones or all of the new ones; an error or a kill changes nothing.
         """
+
+    def columns_at(self, place: Place) -> list[str]:
+        """The columns of a table that stands there already. Raises EngineError where there is none."""
+        raise EngineError(f"{self.name} cannot read {place} where it stands. Load it as a table of a source instead.")
+
+    def stand(self, name: str, place: Place, columns: Mapping[str, str]) -> None:
+        """Read an entity from a table that stands there already; `columns` are names and their expressions."""
+        raise EngineError(f"{self.name} cannot read {place} where it stands; {name} has {len(columns)} columns there.")
 
     @abstractmethod
     def close(self) -> None:

@@ -12,7 +12,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
@@ -32,12 +32,15 @@ class ParquetFolder:
     folder: Path
     paths: Mapping[str, str]
     """Table: its files' folder, from this one."""
+    columns: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """For files that stand elsewhere: what is read of them."""
 
     @classmethod
     def of(cls, folder: Path) -> ParquetFolder:
         """The folder as it is now; empty if nothing was ever written there."""
         try:
-            return cls(folder, json.loads((folder / LIST).read_text(encoding="utf-8"))["tables"])
+            told = json.loads((folder / LIST).read_text(encoding="utf-8"))
+            return cls(folder, told["tables"], told["columns"])
         except FileNotFoundError:
             return cls(folder, {})
 
@@ -54,17 +57,26 @@ class ParquetFolder:
                 _write(self.folder / made / name, rows)
             paths = {name: path for name, path in self.paths.items() if name not in gone}
             paths |= {name: f"{made}/{name}" for name in tables}
-            self._point(paths)
+            columns = {name: told for name, told in self.columns.items() if name in paths and name not in tables}
+            made_now = ParquetFolder(self.folder, paths, columns)
+            made_now._point()
         except BaseException:
             shutil.rmtree(self.folder / made, ignore_errors=True)
             raise
         self._sweep({*self.paths.values(), *paths.values()})
-        return ParquetFolder(self.folder, paths)
+        return made_now
 
-    def _point(self, paths: Mapping[str, str]) -> None:
+    def standing(self, name: str, path: str, columns: Mapping[str, str]) -> ParquetFolder:
+        """The folder with a table whose files stand elsewhere."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        made = ParquetFolder(self.folder, {**self.paths, name: path}, {**self.columns, name: columns})
+        made._point()
+        return made
+
+    def _point(self) -> None:
         beside = self.folder / f"{LIST}.{os.getpid()}.new"
         with beside.open("w", encoding="utf-8") as file:
-            json.dump({"tables": paths}, file, indent=1, sort_keys=True)
+            json.dump({"tables": dict(self.paths), "columns": self.columns}, file, indent=1, sort_keys=True)
             file.flush()
             os.fsync(file.fileno())
         beside.replace(self.folder / LIST)

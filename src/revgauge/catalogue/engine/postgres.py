@@ -20,7 +20,7 @@ import sqlglot.expressions as sge
 
 from revgauge.catalogue.engine import meaning
 from revgauge.catalogue.engine.address import Address
-from revgauge.catalogue.engine.base import Engine, Rows, settled
+from revgauge.catalogue.engine.base import Engine, EngineError, Place, Rows, settled
 from revgauge.catalogue.engine.reasons import told
 
 if TYPE_CHECKING:
@@ -121,10 +121,38 @@ class PostgreSQL(Engine):
                     self._run(f"CREATE TABLE {fresh} ({columns})")
                     copy_in(self.connection, fresh, reader.schema, reader)
                 self._run(f"ANALYZE {fresh}")
+            views = self._kinds("v")
             for name in sorted({*tables, *gone}):
-                self._run(f"DROP TABLE IF EXISTS {self._in_schema(name)}")
+                self._run(f"DROP {'VIEW' if name in views else 'TABLE'} IF EXISTS {self._in_schema(name)}")
             for name in tables:
                 self._run(f"ALTER TABLE {self._in_schema(f'{name}__new')} RENAME TO {quoted(name)}")
+
+    def columns_at(self, place: Place) -> list[str]:
+        """The columns of a table or view of the database."""
+        schema, _, name = place.table.rpartition(".")
+        found = self.connection.execute(
+            "SELECT column_name FROM information_schema.columns WHERE table_schema = %s AND table_name = %s "
+            "ORDER BY ordinal_position",
+            [schema or "public", name],
+        ).fetchall()
+        if not found:
+            raise EngineError(
+                f"{self.address} has no table {place}, or the user may not read it. Correct `in_place`, or let an "
+                f"administrator run `GRANT SELECT ON {place} TO {self.address.user or '...'}`."
+            )
+        return [str(column) for (column,) in found]
+
+    def stand(self, name: str, place: Place, columns: Mapping[str, str]) -> None:
+        """A view in the schema of the entities."""
+        schema, _, table = place.table.rpartition(".")
+        listed = ", ".join(f"{expression} AS {quoted(column)}" for column, expression in columns.items())
+        with told(self.address), self.connection.transaction():
+            if not self._has_schema():
+                self._run(f"CREATE SCHEMA IF NOT EXISTS {quoted(str(self.schema))}")
+            kind = "VIEW" if name in self._kinds("v") else "TABLE"
+            self._run(f"DROP {kind} IF EXISTS {self._in_schema(name)}")
+            source = f"{quoted(schema or 'public')}.{quoted(table)}"
+            self._run(f"CREATE VIEW {self._in_schema(name)} AS SELECT {listed} FROM {source}")
 
     def _has_schema(self) -> bool:
         found = self.connection.execute("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = %s", [self.schema])

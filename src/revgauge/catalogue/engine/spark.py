@@ -17,7 +17,7 @@ import pyarrow as pa
 import sqlglot.expressions as sge
 
 from revgauge.catalogue.engine import meaning
-from revgauge.catalogue.engine.base import Engine, EngineError, Rows, settled
+from revgauge.catalogue.engine.base import Engine, EngineError, Place, Rows, settled
 from revgauge.catalogue.engine.parquet import ParquetFolder
 
 if TYPE_CHECKING:
@@ -60,7 +60,9 @@ class Spark(Engine):
     def entity(self, name: str) -> ir.Table:
         """The table of an entity."""
         if self.files is not None and name not in self._made:
-            self._see(name, self.session.read.parquet(str(self.files.path(name))))
+            path, columns = self.files.path(name), self.files.columns.get(name, {})
+            frame = self.session.read.parquet(str(path))
+            self._see(name, frame.selectExpr(*columns.values()) if columns else frame)
         return self._made[name]
 
     def replace(self, tables: Mapping[str, Rows], gone: Collection[str] = ()) -> None:
@@ -68,6 +70,22 @@ class Spark(Engine):
         if self.files is None:
             raise EngineError("this session has no folder for tables")
         self.files = self.files.replaced(tables, gone)
+
+    def columns_at(self, place: Place) -> list[str]:
+        """The columns of Parquet files."""
+        if not place.parquet:
+            raise EngineError(f"Spark reads Parquet where it stands, and {place} is a table. Write `parquet: folder`.")
+        try:
+            return list(self.session.read.parquet(place.parquet).columns)
+        except Exception as error:
+            first = str(error).splitlines()[0]
+            raise EngineError(f"Spark cannot read {place} ({first}). Correct `parquet` in `in_place`.") from error
+
+    def stand(self, name: str, place: Place, columns: Mapping[str, str]) -> None:
+        """Files outside of the folder, named in its list."""
+        if self.files is not None:
+            told = {column: f"{expression} AS `{column}`" for column, expression in columns.items()}
+            self.files = self.files.standing(name, place.parquet, told)
 
     def _see(self, name: str, frame: DataFrame, schema: sch.Schema | None = None) -> ir.Table:
         """A name for a data frame."""

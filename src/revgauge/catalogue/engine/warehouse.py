@@ -168,8 +168,8 @@ class Warehouse:
         """The fields that a source fills: rows of the entity, and rows in which the field is not empty."""
         if self._fields is None:
             self._fields = {}
-            if "loaded_fields" in self._tables:
-                for row in self.engine.fetch(self.engine.entity("loaded_fields")).to_pylist():
+            for listed in {"loaded_fields", "in_place_fields"} & self._tables:
+                for row in self.engine.fetch(self.engine.entity(listed)).to_pylist():
                     counts = (int(row["rows"]), int(row["filled"]))
                     self._fields.setdefault(row["entity"], {})[row["field"]] = counts
         return self._fields.get(entity, {})
