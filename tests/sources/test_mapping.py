@@ -381,6 +381,7 @@ def test_the_language_has_a_json_schema() -> None:
         "files",
         "tables",
         "entities",
+        "in_place",
     }
     assert {"type": "string"} in schema["$defs"]["FieldSpec"]["anyOf"]
     assert "opportunities" in schema["properties"]["entities"]["properties"]
