@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.engines.conftest import JAVA, QUICK
 from tests.engines.postgresql import LOOPBACK, free_port
 
 PATIENCE = 120
@@ -32,6 +33,16 @@ class Cluster:
     def address(self) -> str:
         """Where the master is."""
         return f"spark://{LOOPBACK}:{self.port}"
+
+    @property
+    def settings(self) -> Path:
+        """A folder with settings for whoever connects, as SPARK_CONF_DIR names it: tables here have few rows."""
+        place = self.folder / "conf"
+        place.mkdir(exist_ok=True)
+        told = QUICK | {"spark.executor.memory": "512m", "spark.executor.extraJavaOptions": QUICK[JAVA]}
+        text = "\n".join(f"{name} {value}" for name, value in told.items())
+        (place / "spark-defaults.conf").write_text(f"{text}\n", encoding="utf-8")
+        return place
 
     def executors(self, number: int) -> list[int]:
         """The processes that compute for a worker."""

@@ -13,11 +13,12 @@ from revgauge.catalogue.engine.reasons import PASSWORD
 
 LOCAL_SPARK = "local[2]"
 
+JAVA = "spark.driver.extraJavaOptions"
 QUICK = {
     # Each of some hundred small queries would wait for its own code to be made, and for the code that makes it.
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
-    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+    JAVA: "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
     "spark.sql.shuffle.partitions": "2",
     "spark.sql.adaptive.enabled": "false",
     "spark.default.parallelism": "2",

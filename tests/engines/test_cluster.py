@@ -17,7 +17,7 @@ from tests.engines.cluster import PATIENCE, Cluster, cluster
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
-CASES = ("ops_edge", "ops_zone", "rev_cash")
+CASES = ("ops_zone", "rev_cash", "rev_arpu_users")
 
 
 @pytest.fixture
@@ -27,22 +27,21 @@ def running() -> Iterator[Cluster]:
         yield made
 
 
-def revgauge(*words: str, cwd: Path = ROOT) -> subprocess.Popen[str]:
+def revgauge(running: Cluster, *words: str) -> subprocess.Popen[str]:
     """The command in a process of its own, since a process works with one cluster only."""
     return subprocess.Popen(
         [sys.executable, "-c", "import sys; from revgauge.cli import main; sys.exit(main(sys.argv[1:]))", *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        cwd=cwd,
-        env={**os.environ, "SPARK_CONF_DIR": str(ROOT)},
+        env={**os.environ, "SPARK_CONF_DIR": str(running.settings)},
     )
 
 
 def test_cases_on_a_cluster(running: Cluster) -> None:
     """Worked cases give the values worked out by hand when two workers share the work."""
     folders = [str(ROOT / "tests" / "cases" / case) for case in CASES]
-    process = revgauge("verify", *folders, "--engine", running.address, "--format", "json")
+    process = revgauge(running, "verify", *folders, "--engine", running.address, "--format", "json")
     out, err = process.communicate()
     assert process.returncode == 0, out + err
     checks = json.loads(out)
@@ -60,7 +59,7 @@ def test_a_worker_that_dies_does_not_fail_a_build(running: Cluster, tmp_path: Pa
     _facts, expected = published(folder)
 
     settings.write_text(f"{settings.read_text()}warehouse: {running.address}?folder={tmp_path}/shared\n", "utf-8")
-    process = revgauge("build", "--project", str(folder))
+    process = revgauge(running, "build", "--project", str(folder))
     deadline = time.monotonic() + PATIENCE
     while not (running.executors(0) and running.executors(1)):
         assert process.poll() is None, process.communicate()
