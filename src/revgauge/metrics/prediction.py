@@ -175,6 +175,7 @@ class _Window:
         self.context = context
         self.history_months = history_months
         self.outliers = outliers
+        self._months: dict[Period, tuple[Period, ...]] = {}
         self._averaged: list[tuple[Callable[..., list[Decimal]], tuple[Measure, ...]]] = []
 
     # -- which months -------------------------------------------------------------------------------------------------
@@ -185,7 +186,9 @@ class _Window:
 
     def months(self, period: Period) -> tuple[Period, ...]:
         """The months that are looked at."""
-        return months_up_to(self.context.calendar, self.of(period), self.history_months)
+        if period not in self._months:
+            self._months[period] = months_up_to(self.context.calendar, self.of(period), self.history_months)
+        return self._months[period]
 
     def gated(self, predicted: Measure) -> Measure:
         """The prediction of a month whose base has begun, provisional while that is not over."""
