@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.special import hyp2f1
 
 from revgauge.methods.bgnbd import Array, Parameters, alive, expected, fit
 from revgauge.methods.gamma_gamma import expected_spend, fit_spending
@@ -76,6 +77,47 @@ def test_the_expectation_is_the_integral_that_it_stands_for(
     x, last, age, horizon = buyer
     found = float(expected(model, one(x), one(last), one(age), horizon)[0])
     assert found == pytest.approx(by_integral(model, x, last, age, horizon), rel=1e-7)
+
+
+def by_formula(model: Parameters, x: float, last: float, age: float, horizon: float) -> float:
+    """The published formula as it is printed."""
+    r, alpha, a, b = model.r, model.alpha, model.a, model.b
+    z = horizon / (alpha + age + horizon)
+    series = hyp2f1(r + x, b + x, a + b + x - 1, z)
+    bought = (a + b + x - 1) / (a - 1) * (1 - ((alpha + age) / (alpha + age + horizon)) ** (r + x) * series)
+    stopped = a / (b + x - 1) * ((alpha + age) / (alpha + last)) ** (r + x) if x else 0
+    return float(bought / (1 + stopped))
+
+
+@pytest.mark.parametrize("model", [CDNOW, Parameters(0.9, 7.2, 0.76, 3.7), Parameters(2.0, 10.0, 1.5, 4.0)])
+@pytest.mark.parametrize("buyer", [*BUYERS[:2], (1.0, 0.0, 52.0, 52.0), (12.0, 50.0, 52.0, 26.0)])
+def test_the_expectation_is_that_of_the_published_formula(
+    model: Parameters, buyer: tuple[float, float, float, float]
+) -> None:
+    """In the range of usual parameters it agrees with the formula of the paper, letter by letter."""
+    x, last, age, horizon = buyer
+    found = float(expected(model, one(x), one(last), one(age), horizon)[0])
+    assert found == pytest.approx(by_formula(model, x, last, age, horizon), rel=1e-9)
+
+
+def test_buyers_are_worked_out_together_as_each_alone() -> None:
+    """Ten thousand buyers at once give what each gives alone, whatever their order."""
+    dice = np.random.default_rng(5)
+    x = dice.integers(0, 3, 10_000).astype(np.float64)
+    age = dice.uniform(20, 60, x.size)
+    last = np.where(x > 0, age * dice.random(x.size), 0.0)
+    together = expected(CDNOW, x, last, age, WEEKS)
+    for place in (0, 1, 4095, 4096, 9999):
+        alone = expected(CDNOW, x[[place]], last[[place]], age[[place]], WEEKS)
+        assert together[place] == pytest.approx(float(alone[0]), rel=1e-12)
+
+
+def test_models_at_the_border_of_what_is_searched_give_numbers() -> None:
+    """With parameters of a million or a millionth the expectation is a number between 0 and that of never stopping."""
+    for a, b in ((1e6, 1e-6), (1e-6, 1e6), (1e6, 1e6), (1e-6, 1e-6)):
+        model = Parameters(1.0, 10.0, a, b)
+        found = float(expected(model, one(3), one(20), one(30), WEEKS)[0])
+        assert 0 <= found <= 4 * WEEKS / 40 * (1 + 1e-9)
 
 
 def test_the_worked_example_of_the_paper() -> None:

@@ -19,6 +19,7 @@ MARGIN = {
 """100 a month, of which 30 were spent on serving in May."""
 
 
+@pytest.mark.slow
 def test_a_margin_without_cost_of_goods_is_unknown_and_with_none_of_it_is_whole() -> None:
     """May leaves (100 - 30) / 100; June books no cost of goods, so its margin is not known; a booked 0 makes it 1."""
     assert asked(MARGIN, "gross_margin", "2025-05").value == Decimal("0.7")
@@ -30,6 +31,7 @@ def test_a_margin_without_cost_of_goods_is_unknown_and_with_none_of_it_is_whole(
     assert asked({**MARGIN, "subscription_periods": []}, "gross_margin", "2025-05").value is None
 
 
+@pytest.mark.slow
 def test_the_margin_of_others_is_that_of_the_company_over_twelve_months() -> None:
     """A segment without costs has the margin of the whole company: 1 - 30 / 1,200 = 0.975 in the year to June."""
     params: dict[str, Any] = {"churn_months": 1, "lifetime_cap_months": 10}
@@ -110,6 +112,7 @@ def test_drivers_add_up_and_never_count_what_is_booked_twice() -> None:
     assert asked(DRIVERS, "operating_expenses", "2025-06").value == 911
 
 
+@pytest.mark.slow
 def test_a_salary_that_is_not_known_makes_compensation_unknown_while_somebody_has_it() -> None:
     """Who has no salary makes June unknown, and no month before or after."""
     person = {"person_id": "2", "department": "ops", "hired_on": "2025-06-10", "left_on": "2025-07-01"}

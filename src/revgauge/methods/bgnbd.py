@@ -20,8 +20,8 @@ from revgauge.methods.likelihood import largest
 Array = npt.NDArray[np.float64]
 
 NAMES = ("r", "alpha", "a", "b")
-NEAR = 1e-5
-"""Within this distance of a place where a formula loses its digits it is read from either side of the place."""
+AT_ONCE = 4096
+"""So many buyers are worked out at once, to keep what is held in memory small."""
 
 
 @dataclass(frozen=True)
@@ -69,48 +69,45 @@ def alive(parameters: Parameters, x: Array, last: Array, age: Array) -> Array:
 def expected(parameters: Parameters, x: Array, last: Array, age: Array, horizon: float) -> Array:
     """How many purchases each buyer is expected to make in the time after the end of the observation.
 
-    The published formula is (a+b+x-1)/(a-1) [1 - (1-z)^(r+x) 2F1(r+x, b+x; a+b+x-1; z)] with z = t/(alpha+T+t), times
-    the probability of being alive. By Euler's transformation the bracket is 1 - (1-z)^e 2F1(a+b-1-r, e; a+b+x-1; z)
-    with e = a - 1, which stays in range for any number of purchases; and divided by e it has a limit where a is 1.
+    Given that a buyer is alive, its chance p to stop is beta distributed with a and b + x, and its rate gamma
+    distributed with r + x and alpha + T; with both known it would make (1 - (1 + p t / (alpha + T))^-(r + x)) / p
+    purchases in the time t, on average over the rates. That is summed up over the chances, and multiplied by the
+    probability of being alive. The published formula is the same in closed form, with a hypergeometric function; it
+    divides by zero where a is 1, and runs out of range for large parameters, where this does not.
     """
-    from scipy.special import hyp2f1  # noqa: PLC0415 - slow to load, and nothing else needs it
-
-    r, alpha, a, b = parameters.r, parameters.alpha, parameters.a, parameters.b
-    z = horizon / (alpha + age + horizon)
-    log_rest = np.log1p(-z)
-    e = a - 1
-
-    def series(lower: Array) -> Array:
-        """(2F1 - 1) / e: a smooth function of e, also where e is 0."""
-
-        def at(slope: float) -> Array:
-            found: Array = (hyp2f1(a + b - 1 - r, slope, lower, z) - 1) / slope
-            return found
-
-        return at(e) if abs(e) >= NEAR else _between(e, at(-NEAR), at(NEAR))
-
-    def living(lower: Array) -> Array:
-        """What a buyer who is alive is expected to buy."""
-        beyond = series(lower)
-        shrunk = log_rest if e == 0 else np.expm1(e * log_rest) / e
-        found: Array = lower * (-shrunk * (1 + e * beyond) - beyond)
-        return found
-
-    # Without a repeat and with a + b = 1 the series has no first term; what it is multiplied by makes up for that.
-    lower = a + b + x - 1
-    pole = np.abs(lower) < NEAR
-    bought = living(np.where(pole, 1.0, lower))
-    if pole.any():
-        either = _between(lower, living(np.full_like(lower, -NEAR)), living(np.full_like(lower, NEAR)))
-        bought = np.where(pole, either, bought)
-    result: Array = np.maximum(bought, 0) * alive(parameters, x, last, age)
+    scaled = horizon / (parameters.alpha + age)
+    bought = np.zeros_like(scaled)
+    for often in np.unique(x).tolist():
+        here = np.flatnonzero(x == often)
+        shape = parameters.r + often
+        chances, weights = _chances(parameters.a, parameters.b + often, shape, float(scaled[here].max()))
+        for start in range(0, here.size, AT_ONCE):
+            some = here[start : start + AT_ONCE]
+            made = -np.expm1(-shape * np.log1p(np.outer(scaled[some], chances))) / chances
+            bought[some] = made @ weights
+    result: Array = bought * alive(parameters, x, last, age)
     return result
 
 
-def _between(place: Any, below: Array, above: Array) -> Array:
-    """A smooth function at a place near 0, from its values at either side, where it can be worked out."""
-    result: Array = below + (above - below) * (place + NEAR) / (2 * NEAR)
-    return result
+def _chances(a: float, b: float, shape: float, scaled: float) -> tuple[Array, Array]:
+    """Chances at which to look, and the weight of each in a beta distribution with a and b.
+
+    They lie at equal steps of the logit of the chance, over which a sum is as good as the integral, down to the last
+    digits, while the steps are small against the distribution. Where it falls off slowly, the steps go on to where what
+    is bought no longer depends on the chance, and what lies beyond is a geometric series.
+    """
+    centre, width = np.log(a / b), np.sqrt((a + b) / (a * b))
+    step = min(0.25, width / 4)
+    lowest = max(centre - 45 / a - 10 * width, -40 - np.log(max(shape * scaled, 1.0)))
+    highest = min(centre + 45 / b + 10 * width, 40 + np.log1p(shape))
+    logit = np.arange(lowest, highest + step, step)
+    log_chance, log_rest = -np.logaddexp(0, -logit), -np.logaddexp(0, logit)
+    density = a * log_chance + b * log_rest
+    weights = np.exp(density - density.max())
+    weights[0] /= -np.expm1(-a * step)
+    weights[-1] /= -np.expm1(-b * step)
+    chances: Array = np.exp(log_chance)
+    return chances, weights / weights.sum()
 
 
 def fit(
