@@ -12,7 +12,7 @@ from tests.build.company import LATE, company, published, workspace
 from tests.engines.conftest import LOCAL_SPARK
 from tests.engines.postgresql import Server
 
-from revgauge.catalogue.engine import Engine, read_address
+from revgauge.catalogue.engine import Engine, EngineError, read_address
 from revgauge.catalogue.engine.connect import warehouse
 from revgauge.model.store import HOME, StoreError, store_path
 from revgauge.project.warehouses import STATE, bring
@@ -138,6 +138,22 @@ def test_a_reader_sees_one_load_from_beginning_to_end(tmp_path: Path, addresses:
     assert not load.is_alive()
     assert writer.fetch(writer.entity("other"))["n"].to_pylist() == [2]
     writer.close()
+
+
+def test_a_copy_that_was_missed_is_made_up_for(
+    tmp_path: Path, addresses: dict[str, str], expected: list[tuple[object, ...]]
+) -> None:
+    """A load that cannot reach the warehouse says so and keeps what it read; the next build copies it and goes on."""
+    folder = company(tmp_path)
+    settings = folder / "revgauge.yml"
+    plain = settings.read_text(encoding="utf-8")
+    away = addresses["postgresql"].replace("127.0.0.1", "no-such-host.invalid")
+    settings.write_text(f"{plain}warehouse: {away}\n", encoding="utf-8")
+    with pytest.raises(EngineError, match="the next `revgauge load` or `revgauge build` copies it"):
+        workspace(folder, LATE).load()
+    settings.write_text(f"{plain}warehouse: {addresses['postgresql']}\n", encoding="utf-8")
+    workspace(folder, LATE).build()
+    assert published(folder)[1] == expected
 
 
 def test_tables_of_others_are_left_alone(tmp_path: Path, addresses: dict[str, str]) -> None:

@@ -131,8 +131,9 @@ class PostgreSQL(Engine):
         """The columns of a table or view of the database."""
         schema, _, name = place.table.rpartition(".")
         found = self.connection.execute(
-            "SELECT column_name FROM information_schema.columns WHERE table_schema = %s AND table_name = %s "
-            "ORDER BY ordinal_position",
+            "SELECT attname FROM pg_catalog.pg_attribute JOIN pg_catalog.pg_class AS held ON held.oid = attrelid "
+            "JOIN pg_catalog.pg_namespace AS place ON place.oid = relnamespace WHERE nspname = %s AND relname = %s "
+            "AND attnum > 0 AND NOT attisdropped AND has_table_privilege(held.oid, 'SELECT') ORDER BY attnum",
             [schema or "public", name],
         ).fetchall()
         if not found:
