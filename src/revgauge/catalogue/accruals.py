@@ -26,7 +26,7 @@ from ibis import _
 from revgauge.catalogue.engine import MONEY
 from revgauge.catalogue.measures import Pace
 from revgauge.catalogue.series import PRECISION, ZERO
-from revgauge.model.period import DAY
+from revgauge.model.period import BEGINNING, DAY
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 PARTS: dict[Pace, int] = {"day": 1, "month": 28 * 29 * 15 * 31}
 """Into how many parts the balance is divided: 1 for what is earned each day, else parts of a month."""
+
+UNIT: dict[Pace, str] = {"day": "decimal(20, 8)", "month": "decimal(24, 8)"}
+"""Wide enough for what a unit earned in a century; no wider, since Spark keeps 38 digits of a product."""
 
 EARNED = "earned_before"
 """The column with what a change of the balance would have earned before its day: x U(t - 1)."""
@@ -46,8 +49,9 @@ UNRATED = "unrated_before"
 def elapsed(day: date, pace: Pace) -> int:
     """Parts that have passed up to and including the day, from a beginning long ago."""
     if pace == "day":
-        return day.toordinal()
-    return (day.year * 12 + day.month) * PARTS[pace] + day.day * (PARTS[pace] // monthrange(day.year, day.month)[1])
+        return (day - BEGINNING).days
+    months = (day.year - BEGINNING.year) * 12 + day.month
+    return months * PARTS[pace] + day.day * (PARTS[pace] // monthrange(day.year, day.month)[1])
 
 
 class Earnings:
@@ -78,7 +82,7 @@ class Earnings:
         if currency == self.rates.reporting_currency:
             return 0
         days = self._quoted(currency)[0]
-        return min(day, days[0] - DAY).toordinal() if days else day.toordinal()
+        return elapsed(min(day, days[0] - DAY) if days else day, "day")
 
     def _quoted(self, currency: str) -> tuple[list[date], list[Decimal], list[Decimal]]:
         """The days of the quotes, their rates, and what was earned before each."""
@@ -98,7 +102,7 @@ def with_earnings(changes: ir.Table, context: Context, pace: Pace) -> ir.Table:
     """Changes of balances (`amount` of `currency` on `day`) with the columns that an accrual adds up beside them."""
     earnings = Earnings(context.rates, pace)
     found = context.warehouse.pairs(changes.select("currency", "day").distinct())
-    columns = {"of_currency": "string", "of_day": "date", "unit": "decimal(24, 8)", "idle": "decimal(24, 8)"}
+    columns = {"of_currency": "string", "of_day": "date", "unit": UNIT[pace], "idle": UNIT["day"]}
     rows = [
         (currency, day, earnings.earned(currency, day - DAY), Decimal(earnings.unrated(currency, day - DAY)))
         for currency, day in found

@@ -60,13 +60,13 @@ def contract_earnings(contracts: ir.Table, context: Context) -> ir.Table:
     in between, earns nothing.
     """
     dated = context.resolved(contracts.filter(_.ends_on > _.starts_on))
-    days = (_.ends_on.epoch_days() - _.starts_on.epoch_days()).cast("decimal(18, 0)")
-    daily = (_.value.cast("decimal(24, 14)") / days).cast("decimal(28, 10)")
+    days = (_.ends_on.epoch_days() - _.starts_on.epoch_days()).cast("float64")
+    daily = (_.value.cast("float64") / days).cast("decimal(24, 10)")
     running = dated.mutate(daily=daily, in_currency=_.currency.fill_null(context.reporting_currency))
     running = running.filter(_.daily.notnull())
     up = running.select("contract_id", "account_id", currency=_.in_currency, day=_.starts_on, amount=_.daily)
     down = running.select(
-        "contract_id", "account_id", currency=_.in_currency, day=_.ends_on, amount=(-_.daily).cast("decimal(28, 10)")
+        "contract_id", "account_id", currency=_.in_currency, day=_.ends_on, amount=(-_.daily).cast("decimal(24, 10)")
     )
     return with_earnings(up.union(down).filter(_.day <= context.today()), context, "day")
 
