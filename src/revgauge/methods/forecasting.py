@@ -165,8 +165,8 @@ class _Season:
         indices = indices / indices.mean() if multiplied else indices - indices.mean()
         return cls(indices, multiplied, len(series))
 
-    def _of(self, places: Array) -> Array:
-        found: Array = self.indices[places.astype(int) % len(self.indices)]
+    def _of(self, places: npt.NDArray[np.integer[Any]]) -> Array:
+        found: Array = self.indices[places % len(self.indices)]
         return found
 
     def without(self, series: Array) -> Array:
