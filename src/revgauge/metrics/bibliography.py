@@ -51,7 +51,7 @@ BIBLIOGRAPHY: dict[str, str] = {
     "google-attribution": "Models of Google Analytics, as practitioners describe them: half-life 7 days, 40/20/40.",
     "gpb-cohorts": "GP Bullhound: handbook for finance heads of software companies, cohort tables, 2022.",
     "hamid": "M. Hamid, Social Capital, on the quick ratio of growth, about 2015 (relayed).",
-    "hampel": "F. R. Hampel on the median absolute deviation; B. Iglewicz and D. Hoaglin: How to detect outliers, 1993.",
+    "hampel": "F. R. Hampel on median absolute deviations; B. Iglewicz, D. Hoaglin: How to detect outliers, 1993.",
     "hubspot-attribution": "HubSpot Knowledge Base: attribution reporting and its models, 2026.",
     "hubspot-lifecycle": "HubSpot: lifecycle stages, as axiolo and crmcurator describe them.",
     "hubspot-payback": "HubSpot Product Blog: months to pay back the cost of acquisition.",
