@@ -10,12 +10,13 @@ DEV_STAMP := $(VENV)/.ready-to-develop
 TYPED := src tests $(wildcard benchmarks)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 PIP_INSTALL := $(PIP) install --quiet --no-input
+GUESTS := metricflow boring-semantic-layer
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-data lint format bench docs lock clean
+.PHONY: help setup demo test test-fast test-data lint format bench bench-environments docs lock clean
 
 help:  ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{printf "make %-18s %s\n", $$1, $$2}'
 
 setup: $(RUN_STAMP)  ## .venv with the revgauge command and what it needs
 	@echo "ready: $(BIN)/revgauge"
@@ -43,8 +44,11 @@ format: $(DEV_STAMP)  ## put the code into its form
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
-bench: $(DEV_STAMP)  ## speed and memory, beside hand-written SQL and polars
-	$(BIN)/python -m benchmarks
+bench: $(DEV_STAMP)  ## speed and memory, beside hand-written SQL, other engines and other tools
+	-@$(MAKE) --no-print-directory --keep-going bench-environments
+	$(BIN)/python -m benchmarks $(BENCH)
+
+bench-environments: $(GUESTS:%=.venv-bench-%/.ready)  ## the tools that are measured beside us, each in a .venv-bench-...
 
 docs: $(RUN_STAMP)  ## write the generated pages of docs/reference anew
 	$(BIN)/python -m revgauge.reference docs/reference
@@ -57,8 +61,8 @@ lock: pyproject.toml  ## fix the versions anew (needs uv); no download address i
 	rm $(VENV)/build.in
 
 clean:  ## remove what `make` made
-	rm -rf $(VENV) demo-company build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
-	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf $(VENV) $(VENV)-bench-* demo-company build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 LOCK_OPTIONS := --universal --python-version 3.11 --generate-hashes --no-annotate --quiet \
   --custom-compile-command 'make lock'
@@ -75,4 +79,10 @@ $(RUN_STAMP): requirements.txt pyproject.toml | $(BIN)/python
 
 $(DEV_STAMP): requirements-dev.txt $(RUN_STAMP)
 	$(PIP_INSTALL) --require-hashes --requirement requirements-dev.txt
+	touch $@
+
+# What is measured beside us asks for other versions of our own packages; one that cannot be installed is left out.
+.venv-bench-%/.ready: benchmarks/latency/requirements-%.txt
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/python -m pip --disable-pip-version-check install --quiet --no-input --requirement $<
 	touch $@

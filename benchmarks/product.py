@@ -25,10 +25,16 @@ from revgauge.catalogue.published import Built, publish
 from revgauge.catalogue.registry import Catalogue, definitions_in
 
 
-def build(store: Path, into: Path) -> tuple[pa.Table, dict[str, Any]]:
+def build(store: Path, into: Path, memory_limit: str | None = None) -> tuple[pa.Table, dict[str, Any]]:
     """Compute and publish everything; returns the figures in the common form, and what the build says of itself."""
+    warehouse = Warehouse.open(store, memory_limit=memory_limit)
+    warehouse.connection.execute(f"SET temp_directory = '{into.with_suffix('.scratch')}'")
+    return build_over(warehouse, into)
+
+
+def build_over(warehouse: Warehouse, into: Path) -> tuple[pa.Table, dict[str, Any]]:
+    """The same over entities that stand anywhere."""
     settings = Settings(now=NOW, reporting_currency=REPORTING_CURRENCY)
-    warehouse = Warehouse.open(store)
     warehouse.frugal = True
     evaluation = Evaluation(_catalogue(), Context(warehouse, settings))
     requests = list(_requests(evaluation))

@@ -2,7 +2,7 @@
 
 `python -m benchmarks` measures at scale 0.1 and at a tenth of it. Each way works in a process of its own, one at a
 time; the ways take turns, so that noise of the machine falls on all of them, and the median counts. Ratios are worth
-more than seconds.
+more than seconds. What was measured is written after each scale, and at the end into `docs/explanation/performance.md`.
 """
 
 from __future__ import annotations
@@ -11,66 +11,70 @@ import argparse
 import contextlib
 import itertools
 import json
-import statistics
-import subprocess
-import sys
-import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import duckdb
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-
-from benchmarks.compare import Comparison, compare
-from benchmarks.hand_sql import FAMILIES
+from benchmarks import report, show
+from benchmarks.engines import postgresql_server
+from benchmarks.latency import asking
 from benchmarks.machine import describe
-from benchmarks.ways import PER_METRIC_CUT, WAYS
+from benchmarks.processes import ROOT, Failed, Runner, figures, rows_of
+from benchmarks.summary import SIDES, asked_of, compared, growth, ratios, summary
+from benchmarks.ways import COUNTED, WAYS
 
-ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks" / "results.json"
-
-LABELS = {
-    "product": "revgauge build",
-    "hand": "SQL by hand, shared scans",
-    "per_metric": "one query per metric and cut",
-    "hand_movements": "MRR movements, SQL by hand",
-    "polars_movements": "MRR movements, polars",
-}
+DATA = ROOT / "build" / "benchmarks"
+"""On the disk of the project: where the system keeps temporary files may be memory."""
 
 ONCE = frozenset({"per_metric"})
 """What takes so long that it is measured once at a scale."""
 
-SIDES = {"product": "hand", "per_metric": "hand", "polars_movements": "hand_movements"}
-"""Which way each one is compared with, in figures and in time."""
+UP_TO = {"per_metric": 0.1, "product_postgresql": 0.01, "product_spark": 0.01}
+"""The largest scale at which a way is measured, where that is not every scale."""
+
+LARGE = 0.5
+"""From this scale on there are fewer turns."""
 
 SMALL = 0.001
 """The scale at which scans are counted."""
 
-_CUTS = len(FAMILIES[0].dimensions) + 1
+LATENCY_AT = 0.1
+"""The largest scale at which one question is timed."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, write the results; 1 if figures differ or a way failed."""
     options = _options(arguments)
     scales = sorted(options.scales or {options.scale, options.scale / 10})
-    scans = _all_scans(options)
-    measured = [_at(scale, options, scans) for scale in scales]
-    results = {
+    results: dict[str, Any] = {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": describe(),
         "repeats": options.repeats,
-        "scales": measured,
-        "growth": _growth(measured),
+        "memory_limit": options.memory_limit,
+        "scales": [],
+        "growth": [],
     }
-    _print_growth(results["growth"])
-    options.results.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    with contextlib.ExitStack() as stack:
+        runner = Runner(options.memory_limit, options.patience)
+        runner, missing = _with_server(runner, options, scales, stack)
+        scans = _all_scans(runner, options)
+        for scale in scales:
+            found = _at(scale, runner, options, scans, missing)
+            results["scales"].append(found)
+            results["growth"] = growth(results["scales"])
+            _write(options.results, results)
+    results["latency"] = _latency(scales, options)
+    _write(options.results, results)
+    show.growth(results["growth"])
+    show.latency(results["latency"])
     print(f"\nwritten to {options.results}")
-    return 1 if any(found["failed"] or not found["agrees"] for found in measured) else 0
+    if options.results == RESULTS:
+        print(f"written to {report.write()}")
+    good = all(found["agrees"] and not found["failed"] for found in [*results["scales"], results["latency"]])
+    return 0 if good else 1
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -78,197 +82,106 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--scale", type=float, default=0.1, help="1.0 is 1 M accounts and 10 M subscription periods")
     parser.add_argument("--scales", type=float, nargs="+", help="several scales, to see the growth")
     parser.add_argument("--repeats", type=int, default=3, help="how often each way is measured; the median counts")
+    parser.add_argument("--large-repeats", type=int, default=1, help=f"the same from scale {LARGE:g} on")
+    parser.add_argument("--memory-limit", default="6GiB", help="what DuckDB holds before it spills; Spark's memory")
+    parser.add_argument("--patience", type=float, default=7200, help="seconds after which a measurement is given up")
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
-    parser.add_argument("--data", type=Path, default=Path(tempfile.gettempdir()) / "revgauge-benchmarks")
+    parser.add_argument("--latency", nargs="*", choices=asking.LABELS, default=list(asking.LABELS))
+    parser.add_argument("--data", type=Path, default=DATA, help="for stores and for what is spilled")
+    parser.add_argument("--reuse", action="store_true", help="take stores that are there already")
     parser.add_argument("--results", type=Path, default=RESULTS)
     return parser.parse_args(arguments)
 
 
-def _all_scans(options: argparse.Namespace) -> dict[str, dict[str, int]]:
+def _measured(way: str, scale: float) -> bool:
+    return scale <= UP_TO.get(way, scale)
+
+
+def _with_server(
+    runner: Runner, options: argparse.Namespace, scales: Sequence[float], stack: contextlib.ExitStack
+) -> tuple[Runner, dict[str, str]]:
+    """The runner with the address of a PostgreSQL server, if one is needed; or why there is none."""
+    way = "product_postgresql"
+    if way not in options.ways or not any(_measured(way, scale) for scale in scales):
+        return runner, {}
+    try:
+        return replace(runner, environment=stack.enter_context(postgresql_server())), {}
+    except (RuntimeError, OSError) as error:
+        return runner, {way: str(error)}
+
+
+def _store(scale: float, options: argparse.Namespace) -> Path:
+    path: Path = options.data / f"scale-{scale:g}.duckdb"
+    return path
+
+
+def _generated(scale: float, runner: Runner, options: argparse.Namespace) -> dict[str, int]:
+    store = _store(scale, options)
+    if options.reuse and store.exists():
+        return rows_of(store)
+    print(f"\nscale {scale:g}: generating", flush=True)
+    return runner.generate(scale, store)
+
+
+def _all_scans(runner: Runner, options: argparse.Namespace) -> dict[str, dict[str, int]]:
     """How often each way reads each table; the plans are the same at every scale, so a small store will do."""
-    store = options.data / "scans.duckdb"
-    _generated(SMALL, store)
+    _generated(SMALL, runner, options)
     found = {}
     for way in options.ways:
-        with contextlib.suppress(subprocess.CalledProcessError):  # the measurement says what is wrong with it
-            found[way] = _run(way, store, "--scans")
+        if way in COUNTED:
+            with contextlib.suppress(Failed):  # the measurement says what is wrong with it
+                found[way] = runner.run(way, _store(SMALL, options), "--scans")
     return found
 
 
-def _at(scale: float, options: argparse.Namespace, scans: dict[str, dict[str, int]]) -> dict[str, Any]:
-    store = options.data / f"scale-{scale:g}.duckdb"
-    print(f"\nscale {scale:g}: generating", flush=True)
-    rows = _generated(scale, store)
-    runs: dict[str, list[dict[str, Any]]] = {way: [] for way in options.ways}
-    failed: dict[str, str] = {}
-    for turn in range(options.repeats):
-        for way in options.ways:
+def _at(
+    scale: float,
+    runner: Runner,
+    options: argparse.Namespace,
+    scans: dict[str, dict[str, int]],
+    missing: dict[str, str],
+) -> dict[str, Any]:
+    store, rows = _store(scale, options), _generated(scale, runner, options)
+    ways = [way for way in options.ways if _measured(way, scale)]
+    failed = {way: reason for way, reason in missing.items() if way in ways}
+    runs: dict[str, list[dict[str, Any]]] = {way: [] for way in ways}
+    for turn in range(options.repeats if scale < LARGE else options.large_repeats):
+        for way in ways:
             if way in failed or (way in ONCE and turn):
                 continue
+            print(f"  {show.LABELS[way]}", end=" ", flush=True)
             try:
-                runs[way].append(_run(way, store))
-            except subprocess.CalledProcessError as error:
-                failed[way] = str(error.stderr).strip().rpartition("\n")[2]
-    summary = {way: _summary(way, found, scans.get(way, {})) for way, found in runs.items() if found}
-    compared, lacking = {}, {}
+                runs[way].append(runner.run(way, store))
+                print(f"{runs[way][-1]['seconds']:.1f} s")
+            except Failed as error:
+                failed[way] = str(error)
+                print(f"failed: {error}")
+    found = summary({way: each for way, each in runs.items() if way not in failed}, scans)
+    comparisons, lacking = {}, {}
     for way, other in SIDES.items():
-        if way in summary and other in summary:
-            compared[way], lacking[way] = _compared(_figures(way, store), _asked_of(way, _figures(other, store)))
-    found = {
+        if way in found and other in found:
+            theirs = asked_of(way, figures(other, store))
+            comparisons[way], lacking[way] = compared(figures(way, store), theirs)
+    measured = {
         "scale": scale,
         "rows": rows,
-        "ways": summary,
+        "ways": found,
         "failed": failed,
-        "ratios": _ratios(summary),
-        "figures": {way: asdict(comparison) for way, comparison in compared.items()},
+        "ratios": ratios(found),
+        "figures": {way: asdict(comparison) for way, comparison in comparisons.items()},
         "lacking": {way: names for way, names in lacking.items() if names},
-        "agrees": all(comparison.agrees for comparison in compared.values()) and not any(lacking.values()),
+        "agrees": all(comparison.agrees for comparison in comparisons.values()) and not any(lacking.values()),
     }
-    _print_scale(found, compared)
-    return found
+    show.scale(measured, comparisons)
+    return measured
 
 
-def _generated(scale: float, store: Path) -> dict[str, int]:
-    """Write the store in a process of its own, so that this one stays small beside those that are measured."""
-    subprocess.run(
-        [sys.executable, "-m", "benchmarks.generate", str(scale), str(store)], check=True, capture_output=True, cwd=ROOT
-    )
-    with duckdb.connect(str(store), read_only=True) as connection:
-        return dict(connection.execute("SELECT entity, max(rows) FROM loaded_fields GROUP BY entity").fetchall())
+def _latency(scales: Sequence[float], options: argparse.Namespace) -> dict[str, Any]:
+    """One question timed over the largest store that is not too large."""
+    scale = max(itertools.chain([min(scales)], (each for each in scales if each <= LATENCY_AT)))
+    found = asking.measure(_store(scale, options), options.latency, options.repeats)
+    return {"scale": scale, "times": asking.TIMES, **found}
 
 
-def _run(way: str, store: Path, *options: str) -> dict[str, Any]:
-    figures = _figures_path(way, store)
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.ways", way, str(store), str(figures), *options],
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=ROOT,
-    )
-    found: dict[str, Any] = json.loads(done.stdout.strip().rpartition("\n")[2])
-    return found
-
-
-def _figures_path(way: str, store: Path) -> Path:
-    return store.with_name(f"{store.stem}.{way}.parquet")
-
-
-def _figures(way: str, store: Path) -> pa.Table:
-    return pq.read_table(_figures_path(way, store))
-
-
-def _asked_of(way: str, figures: pa.Table) -> pa.Table:
-    """Of the other side's figures, those that this way was asked for."""
-    if way == "per_metric":
-        return figures.filter(pc.equal(figures["dimension"], PER_METRIC_CUT))
-    return figures
-
-
-def _compared(figures: pa.Table, others: pa.Table) -> tuple[Comparison, list[str]]:
-    """How the figures of two sides compare where both have the metric, and the metrics that the first has not."""
-    known = pc.unique(figures["metric"])
-    lacking = set(pc.unique(others["metric"]).to_pylist()) - set(known.to_pylist())
-    return compare(figures, others.filter(pc.is_in(others["metric"], value_set=known))), sorted(lacking)
-
-
-def _summary(way: str, runs: Sequence[dict[str, Any]], scans: dict[str, int]) -> dict[str, Any]:
-    seconds = [run["seconds"] for run in runs]
-    found = {
-        **runs[-1],
-        "seconds": round(statistics.median(seconds), 3),
-        "cpu_seconds": round(statistics.median(run["cpu_seconds"] for run in runs), 3),
-        "all_seconds": [round(each, 3) for each in seconds],
-        "peak_mib": round(max(run["peak_mib"] for run in runs)),
-        "scans": scans,
-        "scans_in_all": sum(scans.values()),
-    }
-    if way == "per_metric":
-        # One cut of six was asked; the others cost the same, since each reads the tables anew.
-        for name in ("seconds", "cpu_seconds"):
-            found[f"{name}_for_all_cuts"] = round(_CUTS * found[name], 1)
-    return found
-
-
-def _ratios(summary: dict[str, dict[str, Any]]) -> dict[str, dict[str, float]]:
-    return {
-        f"{way} / {other}": {
-            name: round(_whole(summary[way], name) / summary[other][name], 2) for name in ("seconds", "cpu_seconds")
-        }
-        for way, other in SIDES.items()
-        if way in summary and other in summary
-    }
-
-
-def _whole(found: dict[str, Any], name: str) -> float:
-    """The time for all cuts, where only some of them were measured."""
-    return float(found.get(f"{name}_for_all_cuts", found[name]))
-
-
-def _growth(measured: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """How many times as long each way takes from one scale to the next, beside the growth of the rows."""
-    found = []
-    for smaller, larger in itertools.pairwise(measured):
-        times = {
-            way: {
-                name: round(larger["ways"][way][name] / smaller["ways"][way][name], 2)
-                for name in ("seconds", "cpu_seconds")
-            }
-            for way in larger["ways"]
-            if way in smaller["ways"]
-        }
-        rows = sum(larger["rows"].values()) / sum(smaller["rows"].values())
-        found.append({"from": smaller["scale"], "to": larger["scale"], "rows": round(rows, 2), "times": times})
-    return found
-
-
-def _print_scale(found: dict[str, Any], compared: dict[str, Comparison]) -> None:
-    rows = found["rows"]
-    shown = ("accounts", "subscription_periods", "leads", "opportunities", "opportunity_history", "tickets")
-    print(", ".join(f"{rows[name]:,} {name.replace('_', ' ')}" for name in shown))
-    heading = f"{'':30}{'seconds':>9}{'of cores':>9}  {'each run':24}{'peak MiB':>9}{'scans':>7}"
-    print(f"{heading}   {'times as long as, by clock (by cores)':42}figures")
-    for way, its in found["ways"].items():
-        runs = " ".join(f"{each:.2f}" for each in its["all_seconds"])
-        scans = its["scans_in_all"] * (_CUTS if "seconds_for_all_cuts" in its else 1)
-        line = f"{LABELS[way]:30}{_whole(its, 'seconds'):>9.2f}{_whole(its, 'cpu_seconds'):>9.2f}  {runs:24}"
-        line += f"{its['peak_mib']:>9,}{scans:>7,}"
-        other = SIDES.get(way, "")
-        ratio = found["ratios"].get(f"{way} / {other}")
-        beside = f"{ratio['seconds']:.2f} ({ratio['cpu_seconds']:.2f}) {LABELS[other]}" if ratio else ""
-        print(f"{line}   {beside:42}{_verdict(compared.get(way))}")
-    if "per_metric" in found["ways"]:
-        asked = found["ways"]["per_metric"]
-        print(
-            f"  one query per metric: {asked['queries']} queries by {PER_METRIC_CUT} took {asked['seconds']:.2f} s; "
-            f"shown times {_CUTS} for the total and five dimensions"
-        )
-    for way in ("product", "hand"):
-        if way in found["ways"]:
-            scans = found["ways"][way]["scans"]
-            print(f"  scans by {LABELS[way]}: " + ", ".join(f"{table} {times}" for table, times in scans.items()))
-    for way, reason in found["failed"].items():
-        print(f"  {LABELS[way]} failed: {reason}")
-    for way, names in found["lacking"].items():
-        print(f"  {LABELS[way]} has no {', '.join(names)}")
-    for way, comparison in compared.items():
-        for each in comparison.examples:
-            cut = f"{each.dimension} {each.dimension_value}".strip()
-            print(f"  {way}: {each.metric} {each.month} {cut}: {each.left} / {each.right}")
-
-
-def _verdict(comparison: Comparison | None) -> str:
-    if comparison is None:
-        return ""
-    if comparison.agrees:
-        return f"{comparison.equal:,} equal"
-    missing = comparison.only_left + comparison.only_right
-    return f"{comparison.different:,} DIFFER, {missing:,} missing, {comparison.equal:,} equal"
-
-
-def _print_growth(growth: Sequence[dict[str, Any]]) -> None:
-    for step in growth:
-        heading = f"{step['rows']:.1f} times the rows: times as long by clock (by cores)"
-        print(f"\nfrom scale {step['from']:g} to {step['to']:g}, {heading}")
-        for way, times in step["times"].items():
-            print(f"  {LABELS[way]:30}{times['seconds']:>7.1f} ({times['cpu_seconds']:.1f})")
+def _write(path: Path, results: dict[str, Any]) -> None:
+    path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")

@@ -1,16 +1,17 @@
 """The ways in which the figures are worked out, and one measurement of one of them in a process of its own.
 
-`python -m benchmarks.ways WAY STORE FIGURES` works the figures out once, writes them to a Parquet file and prints
-seconds, peak memory and what else there is to say as JSON. Only the work is timed: modules are imported before.
+`python -m benchmarks.ways WAY STORE FIGURES [--memory-limit SIZE]` works the figures out once, writes them to a Parquet
+file and prints seconds, peak memory and what else there is to say as JSON. Only the work is timed: modules are imported
+before, connections are open, and rows stand where the engine reads them.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import resource
-import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,104 +20,167 @@ import pyarrow.parquet as pq
 
 from benchmarks.compare import SCHEMA
 from benchmarks.generate import FIRST_MONTH, NOW, REPORTING_CURRENCY
+from benchmarks.machine import cpu_seconds, peak_mib
 from benchmarks.scans import counted
 
 PER_METRIC_CUT = "segment"
 """One query per metric is asked along this cut alone; every family has it."""
 
-Prepared = Callable[[], tuple[pa.Table | None, dict[str, Any]]]
+COUNTED = ("product", "hand", "per_metric", "hand_movements")
+"""Ways of which every read can be seen: all of it is in plans of DuckDB."""
 
 
-def product(store: Path, figures: Path) -> Prepared:
+@dataclass(frozen=True)
+class Job:
+    """What is to be worked out."""
+
+    store: Path
+    figures: Path
+    memory_limit: str | None = None
+    """What DuckDB may hold before it spills to disk, or the memory that Spark is given."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """All that is timed, and the processes that do part of it."""
+
+    run: Callable[[], tuple[pa.Table | None, dict[str, Any]]]
+    processes: tuple[int, ...] = ()
+
+
+def product(job: Job) -> Work:
     """The product's build."""
     from benchmarks import product as way
 
-    return lambda: way.build(store, figures.with_suffix(".build.duckdb"))
+    return Work(lambda: way.build(job.store, job.figures.with_suffix(".build.duckdb"), job.memory_limit))
 
 
-def hand(store: Path, figures: Path) -> Prepared:
+def hand(job: Job) -> Work:
     """SQL by hand, every scan shared."""
     from benchmarks import hand_sql
 
+    return _by_hand(job, hand_sql.FAMILIES)
+
+
+def hand_movements(job: Job) -> Work:
+    """MRR and its movements alone, in SQL by hand."""
+    from benchmarks import hand_sql
+
+    return _by_hand(job, (hand_sql.MOVEMENTS,))
+
+
+def _by_hand(job: Job, families: Any) -> Work:
+    from benchmarks import hand_sql
+
     def run() -> tuple[None, dict[str, Any]]:
-        hand_sql.build(store, now=NOW, first_month=FIRST_MONTH, currency=REPORTING_CURRENCY, into=figures)
+        hand_sql.build(
+            job.store,
+            now=NOW,
+            first_month=FIRST_MONTH,
+            currency=REPORTING_CURRENCY,
+            families=families,
+            into=job.figures,
+            memory_limit=job.memory_limit,
+        )
         return None, {}
 
-    return run
+    return Work(run)
 
 
-def per_metric(store: Path, _figures: Path) -> Prepared:
+def per_metric(job: Job) -> Work:
     """One query for each metric, along one cut."""
     from benchmarks import per_metric_sql as way
 
     def run() -> tuple[pa.Table, dict[str, Any]]:
         rows, asked, _ = way.build(
-            store, now=NOW, first_month=FIRST_MONTH, currency=REPORTING_CURRENCY, cuts=[PER_METRIC_CUT]
+            job.store, now=NOW, first_month=FIRST_MONTH, currency=REPORTING_CURRENCY, cuts=[PER_METRIC_CUT]
         )
         columns = list(zip(*rows, strict=True))
         return pa.table([pa.array(column, kind.type) for column, kind in zip(columns, SCHEMA, strict=True)], SCHEMA), {
             "queries": asked
         }
 
-    return run
+    return Work(run)
 
 
-def hand_movements(store: Path, figures: Path) -> Prepared:
-    """MRR and its movements alone, in SQL by hand."""
-    from benchmarks import hand_sql
-
-    def run() -> tuple[None, dict[str, Any]]:
-        families = [hand_sql.MOVEMENTS]
-        hand_sql.build(
-            store, now=NOW, first_month=FIRST_MONTH, currency=REPORTING_CURRENCY, families=families, into=figures
-        )
-        return None, {}
-
-    return run
-
-
-def polars_movements(store: Path, _figures: Path) -> Prepared:
+def polars_movements(job: Job) -> Work:
     """MRR and its movements alone, in polars."""
     from benchmarks import polars_movements as way
 
     def run() -> tuple[pa.Table, dict[str, Any]]:
-        built = way.build(store, now=NOW, first_month=FIRST_MONTH, currency=REPORTING_CURRENCY)
+        built = way.build(job.store, now=NOW, first_month=FIRST_MONTH, currency=REPORTING_CURRENCY)
         return built.to_arrow(), {}
 
-    return run
+    return Work(run)
 
 
-WAYS: dict[str, Callable[[Path, Path], Prepared]] = {
-    way.__name__: way for way in (product, hand, per_metric, hand_movements, polars_movements)
+def pandas_movements(job: Job) -> Work:
+    """MRR and its movements alone, in pandas."""
+    from benchmarks import pandas_movements as way
+
+    def run() -> tuple[pa.Table, dict[str, Any]]:
+        built = way.build(job.store, now=NOW, first_month=FIRST_MONTH, currency=REPORTING_CURRENCY)
+        return pa.Table.from_pandas(built, preserve_index=False), {}
+
+    return Work(run)
+
+
+def product_postgresql(job: Job) -> Work:
+    """The product's build on a PostgreSQL server."""
+    return _on("postgresql", job)
+
+
+def product_spark(job: Job) -> Work:
+    """The product's build on Spark."""
+    return _on("spark", job)
+
+
+def _on(engine: str, job: Job) -> Work:
+    from benchmarks import product as way
+    from benchmarks.engines import fill
+
+    filled = fill(engine, job.store, job.figures.with_suffix(f".{engine}"), job.memory_limit)
+
+    def run() -> tuple[pa.Table, dict[str, Any]]:
+        table, notes = way.build_over(filled.warehouse, job.figures.with_suffix(".build.duckdb"))
+        return table, {**notes, "load_seconds": round(filled.load_seconds, 3)}
+
+    return Work(run, filled.processes)
+
+
+WAYS: dict[str, Callable[[Job], Work]] = {
+    way.__name__: way
+    for way in (
+        product,
+        hand,
+        per_metric,
+        product_postgresql,
+        product_spark,
+        hand_movements,
+        polars_movements,
+        pandas_movements,
+    )
 }
 
 
-def measure(way: str, store: Path, figures: Path) -> dict[str, Any]:
+def measure(way: str, job: Job) -> dict[str, Any]:
     """Work the figures out once; seconds by the clock and of all cores, peak memory, and what the way reports."""
-    run = WAYS[way](store, figures)
+    work = WAYS[way](job)
+    used = sum(map(cpu_seconds, work.processes))
     started, busy = time.perf_counter(), time.process_time()
-    table, notes = run()
-    seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - busy
-    peak = _peak_mib()
+    table, notes = work.run()
+    seconds, own = time.perf_counter() - started, time.process_time() - busy
+    used = sum(map(cpu_seconds, work.processes)) - used
+    peak = peak_mib() + sum(map(peak_mib, work.processes))
     if table is not None:
-        pq.write_table(table.select(SCHEMA.names).cast(SCHEMA), figures)
-    return {"seconds": seconds, "cpu_seconds": cpu_seconds, "peak_mib": peak, **notes}
+        pq.write_table(table.select(SCHEMA.names).cast(SCHEMA), job.figures)
+    return {"seconds": seconds, "cpu_seconds": own + used, "peak_mib": peak, **notes}
 
 
-def _peak_mib() -> float:
-    """The most memory that this process held; on Linux without what its parent held when it was started."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        for line in status.read_text(encoding="utf-8").splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def count_scans(way: str, store: Path, figures: Path) -> dict[str, int]:
+def count_scans(way: str, job: Job) -> dict[str, int]:
     """How often each table of the store is read; this run is not timed."""
     with counted(database(way)) as found:
-        WAYS[way](store, figures)()
+        WAYS[way](job).run()
     return dict(sorted(found.items()))
 
 
@@ -127,9 +191,15 @@ def database(way: str) -> str:
 
 def main() -> None:
     """One measurement, or with `--scans` one count."""
-    way, store, figures, *options = sys.argv[1:]
-    work = count_scans if "--scans" in options else measure
-    print(json.dumps(work(way, Path(store), Path(figures))))
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.ways")
+    parser.add_argument("way", choices=WAYS)
+    parser.add_argument("store", type=Path)
+    parser.add_argument("figures", type=Path)
+    parser.add_argument("--memory-limit")
+    parser.add_argument("--scans", action="store_true")
+    options = parser.parse_args()
+    job = Job(options.store, options.figures, options.memory_limit)
+    print(json.dumps(count_scans(options.way, job) if options.scans else measure(options.way, job)))
 
 
 if __name__ == "__main__":

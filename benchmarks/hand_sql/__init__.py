@@ -240,9 +240,12 @@ def build(
     currency: str = "USD",
     families: Iterable[Family] = FAMILIES,
     into: Path | None = None,
+    memory_limit: str | None = None,
 ) -> int:
     """Work out all figures of a store and write them to a Parquet file; returns how many there are."""
     with duckdb.connect() as connection:
+        if memory_limit:
+            connection.execute(f"SET memory_limit = '{memory_limit}'")
         if into is not None:
             connection.execute(f"SET temp_directory = '{into.with_suffix('.scratch')}'")
         connection.execute(f"ATTACH '{store}' AS store (READ_ONLY)")

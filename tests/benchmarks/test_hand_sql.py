@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pytest
-from benchmarks import hand_sql, per_metric_sql, polars_movements
+from benchmarks import hand_sql, pandas_movements, per_metric_sql, polars_movements
 from benchmarks.compare import SCHEMA, compare
 from benchmarks.generate import FIRST_MONTH, NOW, generate
 from benchmarks.hand_sql import FAMILIES, TOTAL
@@ -121,6 +121,16 @@ def test_opening_and_movements_and_currency_give_the_closing(figures: Path) -> N
 def test_polars_finds_the_same_movements(store: Path, figures: Path) -> None:
     """MRR and its movements worked out in polars, from the standard and not from the SQL, are the same to the cent."""
     found = polars_movements.build(store, now=NOW, first_month=FIRST_MONTH).to_arrow()
+    wanted = duckdb.sql(f"FROM '{figures}' WHERE metric IN {hand_sql.MOVEMENTS.metrics}").to_arrow_table()
+    compared = compare(found.select(SCHEMA.names).cast(SCHEMA), wanted)
+    assert compared.agrees, compared
+
+
+@pytest.mark.slow
+def test_pandas_finds_the_same_movements(store: Path, figures: Path) -> None:
+    """MRR and its movements worked out in pandas are the same to the cent."""
+    built = pandas_movements.build(store, now=NOW, first_month=FIRST_MONTH)
+    found = pa.Table.from_pandas(built, preserve_index=False)
     wanted = duckdb.sql(f"FROM '{figures}' WHERE metric IN {hand_sql.MOVEMENTS.metrics}").to_arrow_table()
     compared = compare(found.select(SCHEMA.names).cast(SCHEMA), wanted)
     assert compared.agrees, compared
