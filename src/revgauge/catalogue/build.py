@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_EVEN, localcontext
@@ -12,9 +12,10 @@ import numpy as np
 import pyarrow as pa
 
 from revgauge.catalogue.evaluation import Evaluation, Request, Result
-from revgauge.catalogue.measures import Unknown
+from revgauge.catalogue.measures import Measure, Unknown
 from revgauge.catalogue.params import ParamError
 from revgauge.catalogue.published import PLACES, SCHEMA, Built
+from revgauge.catalogue.registry import Metric
 from revgauge.catalogue.series import PRECISION, Series
 from revgauge.model.period import Grain
 
@@ -75,7 +76,7 @@ def build(evaluation: Evaluation, scope: Scope, progress: Progress = lambda _: N
             continue
         if isinstance(measure, Unknown):
             not_computable[name] = measure.reason
-        cuts[name] = _cuts(evaluation.dimensions(metric, measure), scope)
+        cuts[name] = _cuts(evaluation, metric, measure, scope)
     for by in [(), *dict.fromkeys((dimension,) for found in cuts.values() for dimension in found)]:
         wanted = [name for name, found in cuts.items() if not by or by[0] in found]
         requests += [Request(name, spine, by=by) for name in wanted for spine in spines.values()]
@@ -85,10 +86,19 @@ def build(evaluation: Evaluation, scope: Scope, progress: Progress = lambda _: N
     return Built(values_table(results), len(cuts), not_computable)
 
 
-def _cuts(dimensions: Sequence[str], scope: Scope) -> tuple[str, ...]:
-    if scope.dimensions is None:
-        return tuple(name for name in dimensions if name not in MANY_VALUED)
-    return tuple(name for name in dimensions if name in scope.dimensions)
+def _cuts(evaluation: Evaluation, metric: Metric, measure: Measure, scope: Scope) -> tuple[str, ...]:
+    """The dimensions by which a metric is published: those asked for, else those of few values that a source fills."""
+    dimensions = evaluation.dimensions(metric, measure)
+    if scope.dimensions is not None:
+        return tuple(name for name in dimensions if name in scope.dimensions)
+    return tuple(name for name in dimensions if name not in MANY_VALUED and _filled(evaluation, measure, name))
+
+
+def _filled(evaluation: Evaluation, measure: Measure, dimension: str) -> bool:
+    """Whether a source fills a dimension for anything that a measure reads; otherwise every row is `unknown`."""
+    known = [evaluation.planner.dimensions(leaf.facts).get(dimension) for leaf in measure.leaves()]
+    fields = [found.field for found in known if found is not None]
+    return not fields or any(not name or not evaluation.context.missing((name,)) for name in fields)
 
 
 def _numbers(series: Series) -> pa.Array:

@@ -30,6 +30,8 @@ class Dimension:
     lookup: str | None = None
     """The derived table in which the key is looked up; its key column is `key`."""
     about: str = ""
+    field: str = ""
+    """The `entity.field` that fills it; empty where it may come from several places or is never empty."""
 
     @property
     def looked_up(self) -> bool:
@@ -44,12 +46,17 @@ def own(*names: str) -> dict[str, Dimension]:
 
 def of_account(*names: str, column: str = "account_id") -> dict[str, Dimension]:
     """Dimensions that are fields of the account as it is now."""
-    return {name: Dimension(name, column, "account_attributes") for name in names}
+    return {name: Dimension(name, column, "account_attributes", field=f"accounts.{name}") for name in names}
 
 
 def of_person(*names: str, column: str = "owner_id") -> dict[str, Dimension]:
     """Dimensions that are fields of a person, such as the owner's team."""
-    return {name: Dimension(name, column, "person_attributes") for name in names}
+    return {name: Dimension(name, column, "person_attributes", field=f"people.{name}") for name in names}
+
+
+def of_subscription(*names: str) -> dict[str, Dimension]:
+    """Dimensions that are fields of a row's subscription and stand in the facts themselves."""
+    return {name: Dimension(name, name, field=f"subscriptions.{name}") for name in names}
 
 
 @dataclass(frozen=True, slots=True)

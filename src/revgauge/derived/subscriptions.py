@@ -14,7 +14,7 @@ import ibis
 from ibis import _
 
 from revgauge.catalogue.engine import day_literal, flag, times
-from revgauge.catalogue.facts import WHOLE_DIMENSIONS, Dimension, of_account, own
+from revgauge.catalogue.facts import WHOLE_DIMENSIONS, Dimension, of_account, of_subscription, own
 from revgauge.catalogue.registry import derived
 from revgauge.model.period import DAY
 
@@ -27,7 +27,8 @@ Level = Literal["account", "parent"]
 Netting = Literal["day", "period"]
 
 ACCOUNT_DIMENSIONS: dict[str, Dimension] = {
-    **own("account_id", "product", "plan"),
+    **own("account_id"),
+    **of_subscription("product", "plan"),
     **of_account("segment", "region", "industry", "channel", "owner_id"),
 }
 """Dimensions of recurring revenue: those of the account as it is now; `product` and `plan` filter the rows first, so

@@ -26,7 +26,7 @@ class BuildSettings(BaseModel):
 
     grains: tuple[Grain, ...] = Field(("month", "quarter", "year"), description="Grains of the published values.")
     dimensions: tuple[str, ...] | None = Field(
-        None, description="Dimensions to cut by; without it all of a metric but those of very many values."
+        None, description="Dimensions to cut by; without it all that a source fills but those of very many values."
     )
     first_day: date | None = Field(None, description="First day of the published values; without it the earliest data.")
 

@@ -14,6 +14,7 @@ TAKES: dict[str, str] = {
     "time_zone": "name of a zone",
     "fiscal_year_start": "1 to 12",
     "as_of": "a day such as 2025-03-31",
+    "warehouse": "an address",
     "memory_limit": "a number and KB, MB or GB",
     "build": "the keys below",
     "defaults": "a metric, and below it parameter and value",
