@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.engines.conftest import JAVA, QUICK
-from tests.engines.postgresql import LOOPBACK, free_port
+from tests.engines.machine import LOOPBACK, free_port, with_java
 
 PATIENCE = 120
 """Seconds that a busy machine may need to start a part of the cluster."""
@@ -72,6 +72,7 @@ def cluster(workers: int = 2) -> Iterator[Cluster]:
     """A cluster on free ports, until the block ends."""
     import pyspark
 
+    with_java()
     starter = Path(pyspark.__file__).parent / "bin" / "spark-class"
     folder = Path(tempfile.mkdtemp(prefix="revgauge-spark-"))
     running = Cluster(folder, free_port())

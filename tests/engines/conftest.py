@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
+from tests.engines.machine import with_java
 from tests.engines.postgresql import Server, server
 
 from revgauge.catalogue.engine import Engine, read_address
@@ -39,6 +40,7 @@ def opener(kind: str, request: pytest.FixtureRequest) -> Callable[[], Engine]:
     if kind == "duckdb":
         return lambda: temporary(read_address("duckdb:"))
     if kind == "spark":
+        with_java()
         return lambda: temporary(read_address(LOCAL_SPARK), options=QUICK)
     running: Server = request.getfixturevalue("postgresql")
     return lambda: temporary(read_address(running.url()))

@@ -6,7 +6,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -15,9 +14,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.engines.machine import LOOPBACK, free_port, install
+
 USER = "revgauge"
 PASSWORD = "correct horse"  # noqa: S105 - of a server that lives for the length of a test
-LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,9 @@ def _programs() -> Path:
     """The folder of the server's programs; installed with apt-get where that is possible."""
     if found := _installed():
         return found
-    if os.geteuid() == 0 and shutil.which("apt-get"):
-        unasked = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        for words in (["update"], ["install", "--no-install-recommends", "postgresql"]):
-            subprocess.run(["apt-get", "-qq", *words], check=True, stdout=subprocess.DEVNULL, env=unasked)
-        if found := _installed():
-            return found
+    install("postgresql")
+    if found := _installed():
+        return found
     raise RuntimeError(
         "The tests of PostgreSQL start a server, and there is none on this machine: install it (on Debian or Ubuntu "
         "`apt-get install postgresql`, on macOS `brew install postgresql@15`), or put its folder `bin` on PATH."
@@ -57,14 +54,6 @@ def _installed() -> Path | None:
     places = [Path(on_path).resolve().parent] if on_path else []
     places += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     return next((place for place in places if (place / "postgres").exists() and (place / "initdb").exists()), None)
-
-
-def free_port() -> int:
-    """A port of the loopback interface that nobody uses."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _unprivileged() -> dict[str, int]:

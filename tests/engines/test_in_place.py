@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 from tests.build.company import LATE, company, published, workspace
 from tests.engines.conftest import LOCAL_SPARK
-from tests.engines.postgresql import LOOPBACK, PASSWORD, Server
+from tests.engines.machine import LOOPBACK
+from tests.engines.postgresql import PASSWORD, Server
 
 from revgauge.catalogue.engine import EngineError
 from revgauge.sources.mapping import read_mapping

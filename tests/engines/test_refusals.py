@@ -9,7 +9,8 @@ from typing import Any
 import psycopg
 import pytest
 from tests.build.company import company
-from tests.engines.postgresql import LOOPBACK, PASSWORD, Server
+from tests.engines.machine import LOOPBACK
+from tests.engines.postgresql import PASSWORD, Server
 
 from revgauge.catalogue.engine import AddressError, read_address
 from revgauge.catalogue.engine.reasons import PASSWORD as VARIABLE

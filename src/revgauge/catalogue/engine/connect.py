@@ -116,7 +116,7 @@ def _to_postgresql(address: Address) -> Any:
 
 # ----------------------------------------------------------------------------------------------------------- Spark
 
-_QUIET = {"spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false", "spark.log.level": "ERROR"}
+_QUIET = {"spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false"}
 _JAVA = "spark.driver.extraJavaOptions"
 LOGGING = Path(__file__).with_name("spark-log4j2.properties")
 
