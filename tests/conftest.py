@@ -44,6 +44,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say what was left out, and how it can be run."""
     if not _has_data():
         terminalreporter.write_line(
-            "not run: the examples ravenstack and olist_funnel need REVGAUGE_DATA, a folder with the files that their "
-            "READMEs name: make test-data REVGAUGE_DATA=folder"
+            "not run: what reads ravenstack, olist_funnel, channel_paths, cdnow and m3_monthly, data that may not be "
+            "shipped, needs REVGAUGE_DATA, the folder that holds them: make test-data REVGAUGE_DATA=folder"
         )

@@ -1,3 +1,3 @@
 """RevGauge: revenue operations numbers that are explained, owned and judged."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
