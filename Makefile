@@ -30,9 +30,9 @@ test: lint  ## everything that has to hold: lint and all tests
 test-fast: $(DEV_STAMP)  ## the tests that take less than a second each
 	$(BIN)/python -m pytest -n 2 -m "not slow"
 
-test-data: $(DEV_STAMP)  ## the examples whose data are not shipped: make test-data REVGAUGE_DATA=folder
+test-data: $(DEV_STAMP)  ## what reads data that are not shipped: make test-data REVGAUGE_DATA=folder
 	@test -n "$(REVGAUGE_DATA)" || { echo "Say where the data are: make test-data REVGAUGE_DATA=folder (see examples/README.md)"; exit 1; }
-	REVGAUGE_DATA="$(abspath $(REVGAUGE_DATA))" $(BIN)/python -m pytest -m needs_data tests/examples
+	REVGAUGE_DATA="$(abspath $(REVGAUGE_DATA))" $(BIN)/python -m pytest -m needs_data tests
 
 lint: $(DEV_STAMP)  ## style, types, layers
 	$(BIN)/ruff check .
