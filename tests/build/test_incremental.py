@@ -63,7 +63,7 @@ def results(world: World, seed: int, recall: Recall | None) -> tuple[Values, lis
     calendar = evaluation.context.calendar
     months = calendar.spine(calendar.shift(calendar.containing(now, "month"), -7).start, now, "month")
     requests = [Request(metric, months, by=(cut,) if cut else ()) for metric, cuts in ASKED.items() for cut in cuts]
-    found = {
+    found: Values = {
         (value.metric, value.period.label, tuple(value.dimensions.items())): (value.value, value.reason, value.marks)
         for result in evaluation.results(requests)
         for value in result.values()
