@@ -125,6 +125,8 @@ def _to_spark(address: Address, options: Mapping[str, str] | None) -> SparkSessi
     """A Spark session of its own; the connection to the cluster is made once for the process."""
     _needs("pyspark", address, "spark")
     _needs_java()
+    if address.place.startswith("spark://"):
+        _answers(address)
     from pyspark import SparkContext  # noqa: PLC0415 - an extra, and slow to import
     from pyspark.sql import SparkSession  # noqa: PLC0415 - the same
 
@@ -132,9 +134,7 @@ def _to_spark(address: Address, options: Mapping[str, str] | None) -> SparkSessi
     running = SparkContext._active_spark_context  # noqa: SLF001 - has no public name
     if running is not None and running.master != address.place:
         raise EngineError(f"this process works with Spark at {running.master}; {address} needs another process.")
-    if address.place.startswith("spark://"):
-        _answers(address)
-    else:
+    if not address.place.startswith("spark://"):
         here["spark.sql.shuffle.partitions"] = str(os.cpu_count() or 2)
     if address.place.startswith("local") or address.host in ("localhost", "127.0.0.1", "::1"):
         here |= {"spark.driver.host": "localhost", "spark.driver.bindAddress": "127.0.0.1"}
