@@ -82,6 +82,8 @@ class ParquetFolder:
         beside.replace(self.folder / LIST)
 
     def _sweep(self, named: Collection[str]) -> None:
+        for path in self.folder.glob(f"{LIST}.*.new"):
+            path.unlink(missing_ok=True)
         for path in self.folder.glob("*/*"):
             if f"{path.parent.name}/{path.name}" not in named:
                 shutil.rmtree(path, ignore_errors=True)
