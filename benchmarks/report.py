@@ -62,7 +62,7 @@ def _machine(results: Mapping[str, Any]) -> str:
     limit = results.get("memory_limit")
     held = f" DuckDB was told to hold no more than {limit} before it spills to disk." if limit else ""
     return (
-        f"Measured on {results['measured_at'][:10]} on {machine['cores']} cores of an {machine['processor']} with "
+        f"Measured on {results['measured_at'][:10]} on {machine['cores']} cores ({machine['processor']}) with "
         f"{machine['memory_gib']:g} GiB, {machine['system']}; {versions}. Medians; how many runs there were is in the "
         f"tables.{held}"
     )

@@ -11,9 +11,11 @@ import argparse
 import contextlib
 import itertools
 import json
+import subprocess
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "machine": describe(),
         "repeats": options.repeats,
         "memory_limit": options.memory_limit,
-        "scales": [],
-        "growth": [],
+        **_known(options),
     }
     with contextlib.ExitStack() as stack:
         runner = Runner(options.memory_limit, options.patience)
@@ -63,17 +64,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         scans = _all_scans(runner, options)
         for scale in scales:
             found = _at(scale, runner, options, scans, missing)
-            results["scales"].append(found)
+            others = [each for each in results["scales"] if each["scale"] != scale]
+            results["scales"] = sorted([*others, found], key=itemgetter("scale"))
             results["growth"] = growth(results["scales"])
             _write(options.results, results)
-    results["latency"] = _latency(scales, options)
-    _write(options.results, results)
     show.growth(results["growth"])
-    show.latency(results["latency"])
+    if options.latency:
+        results["latency"] = _latency(scales, options)
+        _write(options.results, results)
+        show.latency(results["latency"])
     print(f"\nwritten to {options.results}")
     if options.results == RESULTS:
         print(f"written to {report.write()}")
-    good = all(found["agrees"] and not found["failed"] for found in [*results["scales"], results["latency"]])
+    every = [*results["scales"], *([results["latency"]] if options.latency else [])]
+    good = all(found["agrees"] and not found["failed"] for found in every)
     return 0 if good else 1
 
 
@@ -83,14 +87,24 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--scales", type=float, nargs="+", help="several scales, to see the growth")
     parser.add_argument("--repeats", type=int, default=3, help="how often each way is measured; the median counts")
     parser.add_argument("--large-repeats", type=int, default=1, help=f"the same from scale {LARGE:g} on")
-    parser.add_argument("--memory-limit", default="6GiB", help="what DuckDB holds before it spills; Spark's memory")
+    parser.add_argument("--memory-limit", default="6GiB", help="what DuckDB may hold; Spark's memory")
     parser.add_argument("--patience", type=float, default=7200, help="seconds after which a measurement is given up")
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     parser.add_argument("--latency", nargs="*", choices=asking.LABELS, default=list(asking.LABELS))
     parser.add_argument("--data", type=Path, default=DATA, help="for stores and for what is spilled")
     parser.add_argument("--reuse", action="store_true", help="take stores that are there already")
     parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--add", action="store_true", help="keep what the results say of scales not measured now")
     return parser.parse_args(arguments)
+
+
+def _known(options: argparse.Namespace) -> dict[str, Any]:
+    """What the results keep of an earlier run, if they are added to."""
+    empty: dict[str, Any] = {"scales": [], "growth": []}
+    if not options.add or not options.results.exists():
+        return empty
+    earlier = report.read(options.results)
+    return empty | {name: earlier[name] for name in ("scales", "growth", "latency") if name in earlier}
 
 
 def _measured(way: str, scale: float) -> bool:
@@ -106,7 +120,7 @@ def _with_server(
         return runner, {}
     try:
         return replace(runner, environment=stack.enter_context(postgresql_server())), {}
-    except (RuntimeError, OSError) as error:
+    except (RuntimeError, OSError, subprocess.SubprocessError) as error:
         return runner, {way: str(error)}
 
 
