@@ -14,7 +14,7 @@ from tests.engines.postgresql import Server
 
 from revgauge.catalogue.engine import Engine, EngineError, read_address
 from revgauge.catalogue.engine.connect import warehouse
-from revgauge.model.store import HOME, StoreError, store_path
+from revgauge.model.store import StoreError, store_path
 from revgauge.project.warehouses import STATE, bring
 
 SCHEMA = "small_company"
@@ -51,7 +51,7 @@ def moved(folder: Path, address: str) -> Path:
 
 def open_there(folder: Path, address: str) -> Engine:
     """The tables of the warehouse."""
-    return warehouse(read_address(address), folder / HOME)
+    return warehouse(read_address(address), folder)
 
 
 @pytest.mark.parametrize("kind", ["duckdb", "postgresql", pytest.param("spark", marks=pytest.mark.slow)])

@@ -18,7 +18,7 @@ from revgauge.catalogue.engine import Address, EngineError, Warehouse
 from revgauge.catalogue.engine.base import Engine, Rows
 from revgauge.catalogue.engine.connect import warehouse as connected
 from revgauge.catalogue.published import Built
-from revgauge.model.store import HOME, StoreError, batches, contents, open_store, store_path
+from revgauge.model.store import StoreError, batches, contents, open_store, store_path
 from revgauge.project.in_place import see, standing
 
 STATE = "table_versions"
@@ -34,7 +34,7 @@ def open_warehouse(project: Path, address: Address, memory_limit: str | None) ->
         return Warehouse.open(store_path(project), memory_limit=memory_limit)
     if address.kind == "duckdb":
         return Warehouse.open(_file(project, address), memory_limit=memory_limit)
-    engine = connected(address, project / HOME, memory_limit=memory_limit, steady=True)
+    engine = connected(address, project, memory_limit=memory_limit, steady=True)
     if "loaded_fields" not in engine.tables():
         engine.close()
         raise StoreError(f"nothing was loaded into {address} yet: run `revgauge load` first.")
@@ -57,7 +57,7 @@ def bring(project: Path, address: Address) -> list[str]:
     if address.kind == "duckdb":
         return _bring_file(store_path(project), _file(project, address))
     try:
-        engine = connected(address, project / HOME)
+        engine = connected(address, project)
         try:
             copied = _bring_tables(project, engine, entities)
             see(engine, entities)
@@ -124,7 +124,7 @@ def publish_there(project: Path, address: Address, built: Built, facts: Mapping[
             {"metric": pa.array(missing, pa.string()), "reason": pa.array(missing.values(), pa.string())}
         ),
     }
-    engine = connected(address, project / HOME)
+    engine = connected(address, project)
     try:
         engine.replace({name: table.to_reader for name, table in tables.items()})
     finally:

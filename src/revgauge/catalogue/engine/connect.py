@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from revgauge.catalogue.engine.address import Address
 from revgauge.catalogue.engine.base import Engine, EngineError
 from revgauge.catalogue.engine.reasons import PASSWORD, PASSWORD_FILE, PATIENCE, told, unreachable
+from revgauge.model.store import HOME
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -40,8 +41,8 @@ def temporary(address: Address, *, options: Mapping[str, str] | None = None) -> 
             return DuckDB(duckdb.connect())
 
 
-def warehouse(address: Address, folder: Path, *, memory_limit: str | None = None, steady: bool = False) -> Engine:
-    """The engine over the tables of a project's warehouse, of which `folder` is the place for files.
+def warehouse(address: Address, project: Path, *, memory_limit: str | None = None, steady: bool = False) -> Engine:
+    """The engine over the tables of a project's warehouse.
 
     While a `steady` one is open its tables cannot be replaced. Raises EngineError.
     """
@@ -59,12 +60,12 @@ def warehouse(address: Address, folder: Path, *, memory_limit: str | None = None
             from revgauge.catalogue.engine.spark import Spark  # noqa: PLC0415 - an extra
 
             options = {"spark.driver.memory": _java_size(memory_limit)} if memory_limit else {}
-            place = Path(address.options.get("folder", folder / "spark"))
+            place = project / address.options.get("folder", f"{HOME}/spark")
             return Spark(_to_spark(address, options), place.absolute())
         case "duckdb":
             from revgauge.catalogue.engine.duck import DuckDB  # noqa: PLC0415 - as the others
 
-            return DuckDB.open(Path(address.place), memory_limit=memory_limit)
+            return DuckDB.open(project / address.place, memory_limit=memory_limit)
 
 
 def _java_size(text: str) -> str:
