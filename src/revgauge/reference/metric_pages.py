@@ -109,7 +109,8 @@ def _section(
     sections = metric.sections()
     also = f" · also {code(metric.aliases)}" if metric.aliases else ""
     kind = f"{metric.unit.value} · better: {metric.better} · {metric.timing} · {metric.kind}"
-    lines = [(name.lower(), _cited(sections[name])) for name in _CARD if name in sections]
+    told = {name: sections[name] for name in _CARD if name in sections}
+    lines = [(name.lower(), _cited(text) if name in _CITING else text) for name, text in told.items()]
     made_of = [name for name in metric.reads if name in catalogue.metrics]
     if made_of:
         lines.append(("made of", ", ".join(_metric_link(catalogue, name) for name in made_of)))
@@ -139,6 +140,8 @@ def _section(
 
 
 _CARD = ("Unit", "Formula", "Null", "Edges", "So what", "Benchmark", "Source", "Seed")
+_CITING = ("Benchmark", "Source", "Seed")
+"""Sections that name sources by their keys, some of which are also plain words."""
 
 
 def _cited(text: str) -> str:
