@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ HOME = ".revgauge"
 
 STORE = "entities.duckdb"
 LOCK = "lock"
+OVERFLOW = "overflow"
 STORAGE_VERSION = "v1.0.0"
 """The file format that every DuckDB since 1.0 reads."""
 
@@ -156,6 +158,27 @@ def sweep(project: Path) -> None:
     """Remove what a killed load or build left behind. Only the holder of the project's lock may call this."""
     for leftover in (project / HOME).glob("*.duckdb.*.new*"):
         leftover.unlink(missing_ok=True)
+    for leftover in (project / HOME).glob(f"{OVERFLOW}.*"):
+        if not _runs(leftover.suffix.removeprefix(".")):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+def overflow_folder(home: Path) -> Path:
+    """Where this process may put what memory does not hold; no other process uses the same folder."""
+    return home / f"{OVERFLOW}.{os.getpid()}"
+
+
+def _runs(process: str) -> bool:
+    """Whether a process of that number may still be running."""
+    if sys.platform == "win32" or not process.isdigit():
+        return True
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 @contextmanager
@@ -170,12 +193,12 @@ def replacing_store(project: Path, scratch: duckdb.DuckDBPyConnection) -> Iterat
     fresh = published.with_name(f"{STORE}.{os.getpid()}.new")
     fresh.unlink(missing_ok=True)
     attached = ["new"]
-    scratch.execute(f"ATTACH {_literal(fresh)} AS new (STORAGE_VERSION '{STORAGE_VERSION}')")
+    scratch.execute(f"ATTACH {literal(fresh)} AS new (STORAGE_VERSION '{STORAGE_VERSION}')")
     try:
         for name, columns in META_TABLES.items():
             scratch.execute(f"CREATE TABLE new.{quoted(name)} ({columns})")
         if published.exists():
-            scratch.execute(f"ATTACH {_literal(published)} AS old (READ_ONLY)")
+            scratch.execute(f"ATTACH {literal(published)} AS old (READ_ONLY)")
             attached.append("old")
         yield
         scratch.execute("CHECKPOINT new")
@@ -243,7 +266,8 @@ def batches(connection: duckdb.DuckDBPyConnection, name: str) -> Callable[[], pa
     return lambda: connection.cursor().execute(f"SELECT * FROM {quoted(name)}").to_arrow_reader(100_000)
 
 
-def _literal(path: Path) -> str:
+def literal(path: Path) -> str:
+    """The path as an SQL literal."""
     return "'" + str(path).replace("'", "''") + "'"
 
 

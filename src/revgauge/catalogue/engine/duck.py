@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ import sqlglot.expressions as sge
 
 from revgauge.catalogue.engine.base import Engine, Rows
 from revgauge.catalogue.engine.meaning import rewritten
-from revgauge.model.store import quoted
+from revgauge.model.store import literal, overflow_folder, quoted
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -25,11 +26,17 @@ class DuckDB(Engine):
 
     name = "duckdb"
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, entities: str | None = None) -> None:
-        """Use a connection; `entities` names the attached database in which the entities stand."""
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, entities: str | None = None, overflow: Path | None = None
+    ) -> None:
+        """Use a connection; `entities` names the attached database in which the entities stand.
+
+        `overflow` is the folder for what memory does not hold; it is removed in the end.
+        """
         self.connection = connection
         self.backend = ibis.duckdb.from_connection(connection)
         self._where = (entities, "main") if entities else None
+        self._overflow = overflow
 
     @classmethod
     def open(cls, store: Path, *, memory_limit: str | None = None, threads: int | None = None) -> DuckDB:
@@ -40,14 +47,15 @@ class DuckDB(Engine):
         if not store.exists():
             raise FileNotFoundError(store)
         connection = duckdb.connect()
+        overflow = overflow_folder(store.parent)
+        connection.execute(f"SET temp_directory = {literal(overflow)}")
         if memory_limit:
             connection.execute(f"SET memory_limit = '{memory_limit}'")
         if threads:
             connection.execute(f"SET threads = {threads}")
         connection.execute("SET preserve_insertion_order = false")
-        quoted = str(store).replace("'", "''")
-        connection.execute(f"ATTACH '{quoted}' AS entities (READ_ONLY)")
-        return cls(connection, "entities")
+        connection.execute(f"ATTACH {literal(store)} AS entities (READ_ONLY)")
+        return cls(connection, "entities", overflow)
 
     def tables(self) -> set[str]:
         """The tables of the database of the entities."""
@@ -97,3 +105,5 @@ class DuckDB(Engine):
     def close(self) -> None:
         """End the connection; its temporary tables go with it."""
         self.backend.disconnect()
+        if self._overflow is not None:
+            shutil.rmtree(self._overflow, ignore_errors=True)
