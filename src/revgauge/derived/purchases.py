@@ -165,7 +165,7 @@ class Buyers:
 
 
 @derived(per_period=True, dimensions=DIMENSIONS, row_key=("account_id",))
-def buyers(
+def buyer_prospects(
     purchase_days: ir.Table,
     context: Context,
     *,

@@ -43,15 +43,15 @@ def _checked(bgnbd: dict[str, float] | None, horizon_units: int, time_unit_days:
         raise ParamError("; ".join(wrong))
 
 
-def _sum(buyers: Facts, column: str, gap: Any, reason: str) -> Total:
-    return Total(buyers, span=OnClosing(), value=column, gap=gap, gap_reason=reason)
+def _sum(buyer_prospects: Facts, column: str, gap: Any, reason: str) -> Total:
+    return Total(buyer_prospects, span=OnClosing(), value=column, gap=gap, gap_reason=reason)
 
 
 @metric(
     label="Expected purchases", unit=Unit.COUNT, timing="leading", kind="stock", on_request=True, fixed={"spend": "own"}
 )
 def expected_purchases(
-    buyers: Facts, *, horizon_units: int = 52, time_unit_days: int = 7, bgnbd: dict[str, float] | None = None
+    buyer_prospects: Facts, *, horizon_units: int = 52, time_unit_days: int = 7, bgnbd: dict[str, float] | None = None
 ) -> Measure:
     """How many purchases the buyers will make within the horizon, by the BG/NBD model of buyers without contracts.
 
@@ -68,7 +68,7 @@ def expected_purchases(
     So what: whom to wake up
     """
     _checked(bgnbd, horizon_units, time_unit_days)
-    return _sum(buyers, "expected", _.unfitted, UNFITTED)
+    return _sum(buyer_prospects, "expected", _.unfitted, UNFITTED)
 
 
 @metric(
@@ -80,7 +80,7 @@ def expected_purchases(
     fixed={"spend": "own"},
 )
 def probability_alive(
-    buyers: Facts, *, horizon_units: int = 52, time_unit_days: int = 7, bgnbd: dict[str, float] | None = None
+    buyer_prospects: Facts, *, horizon_units: int = 52, time_unit_days: int = 7, bgnbd: dict[str, float] | None = None
 ) -> Measure:
     """The chance that a buyer still is one on the closing day, on average over the buyers, by the BG/NBD model.
 
@@ -94,7 +94,7 @@ def probability_alive(
     So what: if it falls for somebody, contact them now
     """
     _checked(bgnbd, horizon_units, time_unit_days)
-    return ratio(_sum(buyers, "alive", _.unfitted, UNFITTED), count(buyers, span=OnClosing()), NOBODY)
+    return ratio(_sum(buyer_prospects, "alive", _.unfitted, UNFITTED), count(buyer_prospects, span=OnClosing()), NOBODY)
 
 
 @metric(
@@ -105,7 +105,7 @@ def probability_alive(
     on_request=True,
 )
 def lifetime_value_bgnbd(
-    buyers: Facts,
+    buyer_prospects: Facts,
     mrr_earnings: Facts,
     booked_expenses: Facts,
     *,
@@ -130,10 +130,10 @@ def lifetime_value_bgnbd(
     So what: what a buyer may cost; whom to wake up first
     """
     _checked(bgnbd, horizon_units, time_unit_days)
-    here = count(buyers, span=OnClosing())
-    expected = _sum(buyers, "expected", _.unfitted, UNFITTED)
-    value = _sum(buyers, "value", _.unpriced, UNPRICED)
+    here = count(buyer_prospects, span=OnClosing())
+    expected = _sum(buyer_prospects, "expected", _.unfitted, UNFITTED)
+    value = _sum(buyer_prospects, "value", _.unpriced, UNPRICED)
     predicted = ratio(Worked(lambda _expected, value: value, (expected, value)), here, NOBODY)
     margin = margin_known(mrr_earnings, booked_expenses, basis=basis, gross_margin=gross_margin)
-    few = ratio(count(buyers, where=_.few == 1, span=OnClosing()), here)
+    few = ratio(count(buyer_prospects, where=_.few == 1, span=OnClosing()), here)
     return Noted(predicted * margin, FEW, few, MOST)
