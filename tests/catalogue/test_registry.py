@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 import pytest
@@ -243,3 +244,16 @@ def test_settings_give_parameters_unless_a_request_does() -> None:
     assert evaluation.measure(Request("nrr", (month,)))[1]["window_months"] == 3
     assert evaluation.measure(Request("nrr", (month,), {"window_months": 6}))[1]["window_months"] == 6
     assert evaluation.measure(Request("grr", (month,)))[1]["window_months"] == 12
+
+
+def test_a_project_may_give_a_metric_the_name_of_a_table() -> None:
+    """The project's definitions then mean the metric by it, and those of the catalogue go on to mean the table."""
+    catalogue = builtin_catalogue()
+    own = replace(catalogue.metrics["win_rate"], name="deal_events", aliases=(), origin="metrics.yml")
+    catalogue.add(own)
+    reader = replace(own, name="twice", reads=("deal_events",))
+    catalogue.add(reader)
+    assert catalogue.part(reader, "deal_events") is own
+    assert catalogue.part(catalogue.metrics["win_rate"], "deal_events") is catalogue.derived["deal_events"]
+    assert catalogue.part(catalogue.derived["created_deal_values"], "deal_events") is catalogue.derived["deal_events"]
+    assert catalogue.check() == []

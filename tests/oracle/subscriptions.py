@@ -152,8 +152,12 @@ class Book:
         return self._days.get(account_id, {}).get(day, ())
 
     def worth(self, lines: Iterable[Line], rates_of: date) -> Fraction | None:
-        """The rows' MRR at the rates of a day; a sum below zero counts 0, a missing rate makes it unknown."""
-        amount = total(self._rates.convert(line.mrr, line.currency, rates_of) for line in lines)
+        """The rows' MRR at the rates of a day; a sum below zero counts 0, a missing rate makes it unknown.
+
+        A row for which nothing is paid needs no rate.
+        """
+        paid = [line for line in lines if line.mrr]
+        amount = total(self._rates.convert(line.mrr, line.currency, rates_of) for line in paid)
         return None if amount is None else max(amount, Fraction(0))
 
     def pays(self, lines: Sequence[Line], rates_of: date) -> bool:

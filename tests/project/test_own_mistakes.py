@@ -65,7 +65,6 @@ def block(**keys: str | None) -> str:
         (block(rows="opportunity_history", when="changed_at", where=None), 16, "value", ["of their opportunity"]),
         (block(id="mrr"), 9, "id", ["mrr is taken by a metric of the catalogue"]),
         (block(id="leads"), 9, "id", ["leads is taken by an entity"]),
-        (block(id="mrr_changes"), 9, "id", ["mrr_changes is taken by a table of the catalogue"]),
         (block(aliases="[NRR]"), 18, "aliases", ["nrr is taken by the metric net_revenue_retention, as its alias"]),
         # Formulas and limited metrics, short, all in line 9.
         (GOOD + "  - {id: f, label: F, definition: F., unit: ratio, formula: mrr / arrr}\n", 9, "formula",

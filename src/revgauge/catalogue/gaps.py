@@ -13,7 +13,7 @@ from revgauge.catalogue.context import missing_words
 from revgauge.catalogue.evaluation import Evaluation, Request
 from revgauge.catalogue.measures import Measure, Named, Unknown
 from revgauge.catalogue.params import ParamError
-from revgauge.catalogue.registry import Definition, Metric
+from revgauge.catalogue.registry import Definition, Derived, Metric
 from revgauge.model.entities import ENTITIES
 
 Status = Literal["computable", "partial", "not computable"]
@@ -131,10 +131,11 @@ class GapFinder:
         measure = self._measure(metric)
         if measure is None or isinstance(measure, Unknown):
             for name in metric.reads:
-                if name in catalogue.derived:
-                    yield from self._needs(catalogue.derived[name])
-                elif name in catalogue.metrics:
-                    yield from self._reads(catalogue.metrics[name])
+                part = catalogue.part(metric, name)
+                if isinstance(part, Derived):
+                    yield from self._needs(part)
+                elif isinstance(part, Metric):
+                    yield from self._reads(part)
             return
         for name in _unknown(measure):
             yield from self._reads(catalogue.metrics[name])

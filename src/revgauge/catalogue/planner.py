@@ -337,6 +337,8 @@ class Planner:
         self, sums: _Sums, column: str, changes: str | None, periods: Sequence[Period]
     ) -> list[tuple[Numbers, Numbers]]:
         """What changed rates alone did to the balances of the day before, over each period."""
+        if not periods:
+            return []
         shape = (len(periods), len(sums.keys))
         numbers = np.full(shape, ZERO, dtype=object)
         gaps = np.zeros(shape, dtype=object)

@@ -186,7 +186,7 @@ class Catalogue:
 
     def add(self, definition: Definition) -> None:
         """Take one definition in."""
-        taken = self.metrics.keys() | self.derived.keys() | self.aliases.keys()
+        taken = self.metrics.keys() | self.aliases.keys() if _is_own(definition) else self._names()
         aliases = definition.aliases if isinstance(definition, Metric) else ()
         for name in (definition.name, *aliases):
             if name in taken or (isinstance(definition, Derived) and name in ENTITIES):
@@ -196,6 +196,21 @@ class Catalogue:
             self.aliases |= dict.fromkeys(aliases, definition.name)
         elif isinstance(definition, Derived):
             self.derived[definition.name] = definition
+
+    def _names(self) -> set[str]:
+        return {*self.metrics, *self.derived, *self.aliases}
+
+    def part(self, reader: Definition, name: str) -> Definition | None:
+        """What a definition means by a name that it reads; None for an entity and for what does not exist.
+
+        A metric of a project may have the name of a table of the catalogue: the project's definitions then mean the
+        metric, and those of the catalogue go on to mean the table.
+        """
+        if isinstance(reader, Derived):
+            return self.derived.get(name)
+        if _is_own(reader) and reader.name != name:
+            return self.metrics.get(name) or self.derived.get(name)
+        return self.derived.get(name) or self.metrics.get(name)
 
     def metric(self, name: str) -> Metric:
         """The metric of that name or alias; UnknownName, with a suggestion, if there is none."""
@@ -213,7 +228,7 @@ class Catalogue:
         """Every parameter of a definition: its own and those of what it reads, without those it fixes."""
         found: dict[str, Param] = {}
         for name in definition.reads:
-            part = self.metrics.get(name) or self.derived.get(name)
+            part = self.part(definition, name)
             if part is not None:
                 found |= self.params(part)
         found |= definition.own_params
@@ -257,15 +272,16 @@ class Catalogue:
             found += [f"refers to {name}, which does not exist" for name in tables - {None} if name not in self.derived]
         return found
 
-    def circle(self, definition: Definition, way: tuple[str, ...] = ()) -> tuple[str, ...]:
+    def circle(self, definition: Definition, way: tuple[Definition, ...] = ()) -> tuple[str, ...]:
         """The way from a definition back to itself through what it reads; empty if there is none."""
-        if definition.name in way:
-            return (*way[way.index(definition.name) :], definition.name)
-        circles = (self.circle(part, (*way, definition.name)) for part in self._parts(definition))
+        for place, earlier in enumerate(way):
+            if earlier.name == definition.name and type(earlier) is type(definition):
+                return (*(one.name for one in way[place:]), definition.name)
+        circles = (self.circle(part, (*way, definition)) for part in self._parts(definition))
         return next((circle for circle in circles if circle), ())
 
     def _parts(self, definition: Definition) -> list[Definition]:
-        parts = (self.metrics.get(name) or self.derived.get(name) for name in definition.reads)
+        parts = (self.part(definition, name) for name in definition.reads)
         return [part for part in parts if part is not None]
 
     def check(self) -> list[str]:
@@ -277,7 +293,7 @@ class Catalogue:
         """Every entity that a definition reads under some parameter, also through others, by name."""
         found: set[str] = set()
         for name in definition.reads:
-            part = self.metrics.get(name) or self.derived.get(name)
+            part = self.part(definition, name)
             found |= set(self.entities(part)) if part is not None else {name} & ENTITIES.keys()
         return sorted(found)
 
@@ -287,6 +303,11 @@ class Catalogue:
         for definition in self.metrics.values():
             found.setdefault(definition.family, []).append(definition)
         return found
+
+
+def _is_own(definition: Definition) -> bool:
+    """Whether a definition is a project's own metric."""
+    return isinstance(definition, Metric) and definition.origin != "RevGauge"
 
 
 def _near(name: str, names: list[str]) -> str:

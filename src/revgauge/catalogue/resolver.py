@@ -76,7 +76,7 @@ class Resolver:
             calendar = self.context.calendar
             compared = {one for period in scope.periods for one in metric.compares(calendar, period, known)}
             scope = replace(scope, periods=tuple(sorted(compared)))
-        parts = [self._part(name, known, scope) for name in metric.reads]
+        parts = [self._part(metric, name, known, scope) for name in metric.reads]
         own = {_argument(metric, name): known[name] for name in metric.own_params}
         measure = metric.function(*parts, **own)
         if not isinstance(measure, Measure):
@@ -99,11 +99,11 @@ class Resolver:
         values |= {name: value for name, value in params.items() if name not in definition.fixed}
         return values | dict(definition.fixed)
 
-    def _part(self, name: str, params: Mapping[str, Any], scope: Scope) -> Any:
+    def _part(self, reader: Metric, name: str, params: Mapping[str, Any], scope: Scope) -> Any:
         if name == "context":
             return self.context.within(scope)
-        if name in self.catalogue.metrics:
-            part = self.catalogue.metrics[name]
+        part = self.catalogue.part(reader, name)
+        if isinstance(part, Metric):
             known = self.catalogue.params(part)
             measure = self.measure(part, {key: value for key, value in params.items() if key in known}, scope)
             return Named(part.name, measure)

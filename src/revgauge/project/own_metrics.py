@@ -236,8 +236,6 @@ def _taken(name: str, catalogue: Catalogue) -> str:
     """What has the name already; empty if nothing has."""
     if name in ENTITIES or name == "context":
         return "an entity" if name in ENTITIES else "the surroundings of an evaluation"
-    if name in catalogue.derived:
-        return "a table of the catalogue"
     if name in catalogue.aliases:
         return f"the metric {catalogue.aliases[name]}, as its alias"
     return "a metric of the catalogue" if name in catalogue.metrics else ""
