@@ -70,7 +70,7 @@ OWN_FIRST = ("qualified_at", "accepted_at", "converted_at")
 # -- who is a lead ----------------------------------------------------------------------------------------------------
 
 
-@derived(kept=False, needs=("leads.created_at",))
+@derived(needs=("leads.created_at",))
 def known_leads(leads: ir.Table, context: Context) -> ir.Table:
     """Leads created up to the day `now`, duplicates too, with the lead under which each counts: `target_id`."""
     rows = leads.filter(context.day(_.created_at) <= context.today())
