@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from tests.cli.conftest import Cli, make_project
 
+from revgauge.model.entities import ENTITIES
 from revgauge.workspace import Workspace
 
 
@@ -76,6 +78,21 @@ def test_build_tells_what_it_could_not_compute(tmp_path: Path, cli: Cli) -> None
     assert answer.code == 0
     assert answer.out.startswith("Built ")
     assert "  ○ marketing_qualified_lead_count: leads was never loaded\n" in answer.out
+
+
+@pytest.mark.slow
+def test_build_tells_its_steps(tmp_path: Path, cli: Cli) -> None:
+    """`--explain` shows tables and answers with what they read, each entity at most three times; then none is read."""
+    make_project(tmp_path)
+    cli("load", "--project", tmp_path)
+    first = json.loads(cli("build", "--project", tmp_path, "--explain", "--format", "json").out)
+    reads = [name for step in first["steps"] if step["name"] != "lookup" for name in step["reads"]]
+    assert 1 <= reads.count("subscription_periods") <= 3
+    assert all(reads.count(name) <= 3 for name in set(reads) & ENTITIES.keys())
+    assert any("mrr" in step["serves"] for step in first["steps"])
+    again = cli("build", "--project", tmp_path, "--explain").out
+    assert re.search(r"^mrr_movements +as before ", again, flags=re.MULTILINE)
+    assert "No entity was read: nothing has changed since the last build." in again
 
 
 def test_init_proposes_and_says_how_sure(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,20 +12,18 @@ from revgauge.catalogue.engine import Step
 from revgauge.cli.terminal import Column, counted, prose, table, write
 from revgauge.model.entities import ENTITIES
 
-WHAT = {"table": "table", "query": "answer", "recalled": "answer of an earlier build"}
-LISTED = 4
-"""So many metrics of an answer are named; of more, how many there are."""
+WHAT = {"table": "table", "query": "answer", "recalled": "as before"}
 
 
 def write_plan(steps: Sequence[Step]) -> None:
     """The steps in order, what each read, how long it took and how many rows came out; then how often what was read."""
     columns = [
         Column("Step"),
-        Column("What", wraps=True),
+        Column("What"),
         Column("Rows", right=True),
         Column("Seconds", right=True),
         Column("Reads", wraps=True),
-        Column("For", wraps=True),
+        Column("For"),
     ]
     shown = [step for step in steps if step.name != "lookup"]
     table(columns, [_line(step) for step in shown])
@@ -56,7 +54,7 @@ def as_json(steps: Sequence[Step]) -> list[dict[str, Any]]:
 
 def _line(step: Step) -> list[str]:
     reads = ", ".join(dict.fromkeys(_known(name) for name in step.reads if not name.startswith("given_")))
-    serves = ", ".join(step.serves) if len(step.serves) <= LISTED else f"{len(step.serves)} metrics"
+    serves = counted(len(step.serves), "metric") if step.serves else ""
     return [step.name, WHAT[step.kind], f"{step.rows:,}", f"{step.seconds:.2f}", reads, serves]
 
 
