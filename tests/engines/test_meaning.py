@@ -30,7 +30,7 @@ from revgauge.catalogue.engine import (
 )
 
 
-@pytest.fixture(scope="module", params=["duckdb", "postgresql", "spark"])
+@pytest.fixture(scope="module", params=["duckdb", "postgresql", pytest.param("spark", marks=pytest.mark.slow)])
 def warehouse(request: pytest.FixtureRequest) -> Iterator[Warehouse]:
     """An empty place on each engine."""
     made = Warehouse(opener(request.param, request)())
