@@ -17,6 +17,7 @@ import duckdb
 import pyarrow as pa
 
 from revgauge.model.period import Grain
+from revgauge.model.store import literal
 
 PLACES = Decimal(1).scaleb(-12)
 """Published values are exact to twelve places."""
@@ -53,10 +54,9 @@ def publish(built: Built, path: Path, facts: Mapping[str, str]) -> None:
     """Put the values in place of the last published ones, in one step."""
     beside = path.with_name(f"{path.name}.{os.getpid()}.new")
     beside.unlink(missing_ok=True)
-    quoted = str(beside).replace("'", "''")
     connection = duckdb.connect()
     try:
-        connection.execute(f"ATTACH '{quoted}' AS published (STORAGE_VERSION 'v1.0.0')")
+        connection.execute(f"ATTACH {literal(beside)} AS published (STORAGE_VERSION 'v1.0.0')")
         connection.register("computed", built.values)
         connection.execute("CREATE TABLE published.metric_values AS SELECT * FROM computed")
         connection.execute("CREATE TABLE published.build (name VARCHAR, value VARCHAR)")
@@ -96,8 +96,7 @@ class Published:
         # them is in use the next ones would still see a build that was replaced meanwhile.
         connection = duckdb.connect()
         try:
-            quoted = str(self.path).replace("'", "''")
-            connection.execute(f"ATTACH '{quoted}' AS published (READ_ONLY)")
+            connection.execute(f"ATTACH {literal(self.path)} AS published (READ_ONLY)")
             connection.execute("USE published")
             return connection.execute(query, list(values)).fetchall()
         finally:

@@ -170,8 +170,10 @@ def overflow_folder(home: Path) -> Path:
 
 def _runs(process: str) -> bool:
     """Whether a process of that number may still be running."""
-    if sys.platform == "win32" or not process.isdigit():
+    if not process.isdigit():
         return True
+    if sys.platform == "win32":
+        return False  # what is open there cannot be removed, so trying is safe
     try:
         os.kill(int(process), 0)
     except ProcessLookupError:
@@ -266,9 +268,9 @@ def batches(connection: duckdb.DuckDBPyConnection, name: str) -> Callable[[], pa
     return lambda: connection.cursor().execute(f"SELECT * FROM {quoted(name)}").to_arrow_reader(100_000)
 
 
-def literal(path: Path) -> str:
-    """The path as an SQL literal."""
-    return "'" + str(path).replace("'", "''") + "'"
+def literal(text: str | Path) -> str:
+    """The text, or the path, as an SQL literal."""
+    return "'" + str(text).replace("'", "''") + "'"
 
 
 def _to_disk(path: Path) -> None:

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from revgauge.model.fields import SQL_TYPES, Entity
 from revgauge.model.fields import Field as EntityField
-from revgauge.model.store import quoted
+from revgauge.model.store import literal, quoted
 from revgauge.sources import oddities
 from revgauge.sources.cells import (
     FREE_TEXT,
@@ -24,7 +24,6 @@ from revgauge.sources.cells import (
     filled,
     instant_to_day,
     kind_of,
-    literal,
     sql_type,
     value_sql,
 )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from revgauge.model.fields import SQL_TYPES, Field
+from revgauge.model.store import literal
 from revgauge.sources.expressions import CellKind
 from revgauge.sources.readers.base import MARK
 
@@ -89,11 +90,6 @@ def sql_type(kind: CellKind, field: Field | None, *, converted: bool) -> str:
     if kind == "number":
         return _WIDE if field is None or converted else SQL_TYPES[field.type]
     return {"text": "VARCHAR", "boolean": "BOOLEAN", "day": "DATE", "instant": "TIMESTAMP", "same": "BIGINT"}[kind]
-
-
-def literal(text: str) -> str:
-    """The text as an SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def filled(column: str, null_words: tuple[str, ...]) -> str:

@@ -13,8 +13,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from revgauge.model.store import quoted
-from revgauge.sources.cells import SPACES, literal
+from revgauge.model.store import literal, quoted
+from revgauge.sources.cells import SPACES
 from revgauge.sources.mapping import FileInput, TableInput
 from revgauge.sources.problems import Problem, RefusedError, refuse
 from revgauge.sources.readers.base import ROW, RawTable, ReadOptions

@@ -8,9 +8,8 @@ from __future__ import annotations
 import duckdb
 
 from revgauge.model.fields import Entity
-from revgauge.model.store import quoted
+from revgauge.model.store import literal, quoted
 from revgauge.sources.blocks import BlockRows
-from revgauge.sources.cells import literal
 
 JUMP = 10
 """A rate that changes by more than this factor from one quote to the next is worth a look."""

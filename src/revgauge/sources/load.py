@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -26,6 +25,8 @@ from revgauge.model.store import (
     StoreError,
     create_entity_table,
     has_table,
+    literal,
+    overflow_folder,
     project_lock,
     quoted,
     replacing_store,
@@ -33,7 +34,6 @@ from revgauge.model.store import (
 )
 from revgauge.sources import problems as problem_reports
 from revgauge.sources.blocks import PROBLEMS, BlockGapError, BlockRows, BlockRun, SourceContext
-from revgauge.sources.cells import literal
 from revgauge.sources.expressions import MACROS
 from revgauge.sources.inputs import FileRead, RawInput, Scratch
 from revgauge.sources.keys import EntityRows
@@ -175,12 +175,10 @@ def load(
 @contextmanager
 def _scratch(project: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A private database in memory that spills into the project's own folder."""
-    spill = project / HOME / f"spill.{os.getpid()}"
-    for leftover in (project / HOME).glob("spill.*"):
-        shutil.rmtree(leftover, ignore_errors=True)
+    spill = overflow_folder(project / HOME)
     connection = duckdb.connect(":memory:")
     try:
-        connection.execute(f"SET temp_directory = {literal(str(spill))}")
+        connection.execute(f"SET temp_directory = {literal(spill)}")
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute("SET autoinstall_known_extensions = false")
         for macro in MACROS:

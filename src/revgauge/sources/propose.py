@@ -24,7 +24,8 @@ from ruamel.yaml import YAML
 from revgauge.model.entities import ENTITIES
 from revgauge.model.fields import Entity
 from revgauge.model.fields import Field as EntityField
-from revgauge.sources.cells import NULL_WORDS, Cell, kind_of, literal, sql_type
+from revgauge.model.store import literal
+from revgauge.sources.cells import NULL_WORDS, Cell, kind_of, sql_type
 from revgauge.sources.inputs import SUFFIXES, read_one
 from revgauge.sources.oddities import date_order, judge
 from revgauge.sources.problems import RefusedError

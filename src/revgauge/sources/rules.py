@@ -12,9 +12,8 @@ from datetime import datetime, timedelta
 import duckdb
 
 from revgauge.model.fields import Entity, Field
-from revgauge.model.store import quoted
+from revgauge.model.store import literal, quoted
 from revgauge.sources.blocks import BlockRows
-from revgauge.sources.cells import literal
 from revgauge.sources.problems import Severity
 
 IMPOSSIBLE_ORDER: dict[str, tuple[tuple[str, str], ...]] = {

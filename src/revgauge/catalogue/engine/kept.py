@@ -85,7 +85,7 @@ class Shelf:
         for expression in expressions:
             self._want(expression, self.read_by(expression))
         for table in reversed(self._kept.values()):
-            if table.foreseen and table.made is None:
+            if table.readers and table.made is None:
                 self._want(table.expression, self.read_by(table.expression, table.wanted))
 
     def _want(self, reader: ir.Table, found: dict[str, set[str]]) -> None:

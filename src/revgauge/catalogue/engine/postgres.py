@@ -22,6 +22,7 @@ from revgauge.catalogue.engine import meaning
 from revgauge.catalogue.engine.address import Address
 from revgauge.catalogue.engine.base import Engine, EngineError, Place, Rows, settled
 from revgauge.catalogue.engine.reasons import told
+from revgauge.model.store import quoted
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -226,11 +227,6 @@ class PostgreSQL(Engine):
 
 def _collated(text: sge.Expression, collation: str) -> sge.Expression:
     return sge.Collate(this=text, expression=sge.to_identifier(collation, quoted=True))
-
-
-def quoted(name: str) -> str:
-    """The name as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def copy_in(

@@ -104,10 +104,11 @@ class Grouping:
 class Warehouse:
     """A database that holds the entities and computes everything else."""
 
-    def __init__(self, engine: Engine, *, frugal: bool = False) -> None:
-        """Use a database that is open; `frugal` drops a kept table when its last foreseen reader has read it."""
+    def __init__(self, engine: Engine) -> None:
+        """Use a database that is open."""
         self.engine = engine
-        self.frugal = frugal
+        self.frugal = False
+        """Whether a kept table is dropped when its last foreseen reader has read it."""
         self.recall: Recall | None = None
         """Answers of earlier builds, if they may be used."""
         self.journal = Journal()
@@ -207,7 +208,8 @@ class Warehouse:
         return self._added(f"given_{next(self._names)}", arrow)
 
     def _added(self, name: str, rows: pa.Table) -> ir.Table:
-        self._identities[name] = identity.of_rows(rows)
+        if self.recall is not None:
+            self._identities[name] = identity.of_rows(rows)
         return self.engine.add(name, rows)
 
     def keep(self, name: str, expression: ir.Table) -> ir.Table:
@@ -274,22 +276,22 @@ class Warehouse:
         """The answer of an earlier build, if the same was asked of the same rows; else a new one."""
         began = time.perf_counter()
         question = self._question(grouping)
-        answer = self.recall.answer(question) if self.recall is not None and question is not None else None
-        kind: StepKind = "query" if answer is None else "recalled"
-        if answer is None:
-            with self._standing(grouping.expression) as standing:
-                began = time.perf_counter()
-                answer = self._computed(grouping, standing)
-                seconds = time.perf_counter() - began
-            if self.recall is not None and question is not None:
-                self.recall.keep(question, answer)
-        else:
-            seconds = time.perf_counter() - began
-        reads = self._sources(grouping.expression) if kind == "query" else ()
-        columns = tuple(grouping.expression.columns)
+        earlier = self.recall.answer(question) if self.recall is not None and question is not None else None
+        if earlier is not None:
+            self._note(grouping, "recalled", (), began, earlier)
+            return earlier
+        with self._standing(grouping.expression) as standing:
+            began = time.perf_counter()
+            answer = self._computed(grouping, standing)
+            self._note(grouping, "query", self._sources(grouping.expression), began, answer)
+        if self.recall is not None and question is not None:
+            self.recall.keep(question, answer)
+        return answer
+
+    def _note(self, grouping: Grouping, kind: StepKind, reads: tuple[str, ...], began: float, answer: pa.Table) -> None:
+        seconds, columns = time.perf_counter() - began, tuple(grouping.expression.columns)
         step = Step(grouping.name, kind, reads, seconds, answer.num_rows, columns, grouping.serves)
         self.journal.steps.append(step)
-        return answer
 
     def _question(self, grouping: Grouping) -> str | None:
         """What identifies a question and the rows it is asked of; None where that is not known."""
