@@ -107,8 +107,8 @@ def due_contracts(
     rows = context.with_rate(rows, "currency", "ends_on").rename(old_rate="rate")
     rows = rows.mutate(next_currency=ibis.ifelse(_.followed, _.next_currency, _.currency))
     rows = context.with_rate(rows, "next_currency", "ends_on")
-    old = times(_.annual, _.old_rate)
-    new = ibis.ifelse(_.by_itself, old, ibis.ifelse(_.followed, times(_.next_annual, _.rate), None))
+    old = times(_.annual, _.old_rate, places=8)
+    new = ibis.ifelse(_.by_itself, old, ibis.ifelse(_.followed, times(_.next_annual, _.rate, places=8), None))
     rows = rows.mutate(old_value=old, new_value=new, day=_.ends_on)
     return rows.select(
         *("contract_id", "account_id", "subscription_id", "day", "signed_on", "starts_on", "ends_on", "value"),

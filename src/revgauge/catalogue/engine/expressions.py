@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import ibis
 import ibis.expr.datatypes as dt
 
 MONEY = dt.Decimal(38, 14)
 """The type of converted amounts and of sums of money: six places of the amount and eight of the rate."""
+MONEY_PLACES = 6
+"""Places of an amount as it is stated."""
 
 
 @ibis.udf.scalar.builtin(name="timezone", signature=((dt.string, dt.Timestamp()), dt.Timestamp(timezone="UTC")))  # type: ignore[untyped-decorator]  # Ibis has no types there
@@ -42,12 +44,15 @@ def instant_of(wall: Any, zone: str) -> Any:
     return wall if zone == "UTC" else in_zone("UTC", as_zone(zone, wall))
 
 
-def times(amount: Any, rate: Any) -> Any:
-    """An amount converted by a rate, exactly: a product of decimals has the places of both.
+def times(amount: Any, rate: Any, *, places: Literal[6, 8] = 6) -> Any:
+    """An amount of so many places converted by a rate, exactly: a product of decimals has the places of both.
 
-    The amount is widened first, since DuckDB keeps the product of two decimals of 18 digits in 18; by no more, since
-    Spark drops places when the digits of both together pass 38.
+    One of the two is widened first, since DuckDB keeps the product of two decimals of 18 digits in 18; by no more,
+    since Spark drops places when the digits of both together pass 38. With six places the product has those of money by
+    itself: taking places off so wide a number costs DuckDB many times what the product does.
     """
+    if places == MONEY_PLACES:
+        return (amount.cast("decimal(18, 6)") * rate.cast("decimal(19, 8)")).cast(MONEY)
     return (amount.cast("decimal(20, 8)") * rate.cast("decimal(18, 8)")).cast(MONEY)
 
 
