@@ -20,6 +20,7 @@ from revgauge.catalogue.evaluation import Evaluation, Request, Result
 from revgauge.catalogue.facts import Facts, own
 from revgauge.catalogue.measures import (
     At,
+    Curve,
     Distinct,
     Measure,
     OfPeriod,
@@ -118,6 +119,23 @@ def median_so_far(billed: Facts) -> Measure:
     return Spread(billed, span=UpToClosing(), value="amount", statistic="median")
 
 
+def _days(_period: Period, days: Any, counts: Any) -> Decimal:
+    """How many bills there are, and a tenth of how many days with one."""
+    return Decimal(int(counts.sum())) + Decimal(len(set(days.tolist()))) / 10
+
+
+@metric(label="Bills and days", unit=Unit.COUNT)
+def days_billed(billed: Facts) -> Measure:
+    """Bills, and days with one, of the period."""
+    return Curve(billed, columns=("due_on",), function=_days)
+
+
+@metric(label="Bills and days so far", unit=Unit.COUNT)
+def days_so_far(billed: Facts) -> Measure:
+    """Bills, and days with one, of all that there were."""
+    return Curve(billed, span=UpToClosing(), columns=("due_on",), function=_days)
+
+
 @metric(label="Billed a day", unit=Unit.MONEY_PER_DAY)
 def billed_per_day(billed_amount: Measure) -> Measure:
     """What was billed on a day, as long as more than one has passed."""
@@ -126,7 +144,7 @@ def billed_per_day(billed_amount: Measure) -> Measure:
 
 
 SUMS = (billed_amount, bills, billed_so_far, billed_before, billed_lately, average_bill, billed_in_the_period_before)
-OTHERS = (accounts_billed, median_bill, median_so_far, billed_per_day)
+OTHERS = (accounts_billed, median_bill, median_so_far, days_billed, days_so_far, billed_per_day)
 
 
 def catalogue() -> Catalogue:
@@ -172,6 +190,8 @@ def numbers(evaluation: Evaluation, name: str, *periods: str, by: tuple[str, ...
         ("accounts_billed", [2, 2, 2]),
         ("median_bill", [Decimal("1.5"), 6, 24]),
         ("median_so_far", [Decimal("1.5"), 3, 6]),
+        ("days_billed", [Decimal("2.2"), Decimal("2.2"), Decimal("2.2")]),
+        ("days_so_far", [Decimal("2.2"), Decimal("4.4"), Decimal("6.6")]),
         ("billed_per_day", [Decimal(3) / 31, Decimal(12) / 28, Decimal(48) / 31]),
     ],
 )
@@ -257,6 +277,13 @@ def test_distinct_counts_and_medians_share_a_pass_too(evaluation: Evaluation) ->
         for by in ((), ("currency",))
     ]
     assert queries(evaluation, requests) == 1
+
+
+def test_rows_of_growing_spans_are_read_once_and_not_for_each(evaluation: Evaluation) -> None:
+    """Twelve months that all reach back to the first bill: six rows, one for each day with a bill, and two accounts."""
+    months = spine(evaluation, "month", 12)
+    evaluation.results([Request("days_so_far", months, by=by) for by in ((), ("account_id",))])
+    assert evaluation.context.warehouse.journal.steps[-1].rows == 6 + 6
 
 
 def test_what_was_computed_is_not_computed_again(evaluation: Evaluation) -> None:

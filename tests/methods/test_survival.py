@@ -9,7 +9,7 @@ import lifelines
 import numpy as np
 import pytest
 
-from revgauge.methods.survival import kaplan_meier, survival_curve
+from revgauge.methods.survival import kaplan_meier, survival_curve, whole_months
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -35,3 +35,20 @@ def test_a_departure_after_the_closing_day_has_not_happened() -> None:
     first, left = [date(2025, 1, 1)], [date(2025, 4, 15)]
     assert survival_curve(date(2025, 3, 31), first, left, [1]) == [Decimal(1)] * 4
     assert survival_curve(date(2025, 4, 30), first, left, [1])[-1] == 0
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "months"),
+    [
+        ("2024-01-15", "2024-02-15", 1),
+        ("2024-01-15", "2024-02-14", 0),
+        ("2024-01-31", "2024-02-29", 0),  # the 31st is not reached in February
+        ("2024-01-31", "2024-03-01", 1),
+        ("2023-12-31", "2024-12-31", 12),
+        ("2024-05-05", "2024-05-05", 0),
+    ],
+)
+def test_a_month_is_whole_when_the_day_number_is_reached(start: str, end: str, months: int) -> None:
+    """By the calendar, of many pairs of days at once."""
+    starts, ends = (np.array([day], dtype="datetime64[D]") for day in (start, end))
+    assert whole_months(starts, ends).tolist() == [months]

@@ -388,11 +388,10 @@ class Planner:
             if all(condition is not None for condition in conditions):
                 found = [column_of(table, condition).fill_null(False) for condition in conditions]
                 limited = table.filter(functools.reduce(operator.or_, found))
-            placed = self._placed(limited, batch[0].leaf.at, spans)
             if isinstance(batch[0].leaf, Curve):
-                yield self._curve(placed, batch, spans)
+                yield self._curve(limited, batch, spans)
             else:
-                yield self._grouped(placed, batch, spans)
+                yield self._grouped(self._placed(limited, batch[0].leaf.at, spans), batch, spans)
 
     def _placed(self, table: ir.Table, at: str, spans: Sequence[Days]) -> ir.Table:
         """The rows with the number of the span they fall into; in several, if spans overlap."""
@@ -436,25 +435,37 @@ class Planner:
 
         return Pass.of(placed, ["bucket"], tasks, aggregates, take)
 
-    def _curve(self, placed: ir.Table, tasks: Sequence[Task], spans: Sequence[Days]) -> Pass:
+    def _curve(self, table: ir.Table, tasks: Sequence[Task], spans: Sequence[Days]) -> Pass:
         leaf = tasks[0].leaf
         assert isinstance(leaf, Curve)  # noqa: S101 - the caller sorted the tasks by kind
+        # Spans that reach back to the beginning hold each other: their rows are read once, by day, and not for each.
+        growing = all(days.first is None for days in spans)
+        if growing:
+            placed, by = table.filter(table[leaf.at] <= day_literal(spans[-1].last)), leaf.at
+            begins: list[Any] = [None] * len(spans)
+            ends: list[Any] = [np.datetime64(days.last) for days in spans]
+        else:
+            placed, by = self._placed(table, leaf.at, spans), "bucket"
+            begins = ends = list(range(len(spans)))
 
         def take(cut: Cut, rows: pa.Table) -> None:
             keys, places = _keys(rows, cut)
-            answer = Answer(keys)
-            columns = [np.array(rows[name].to_pylist(), dtype=object) for name in (*leaf.columns, "cases")]
-            buckets = rows["bucket"].to_numpy()
-            for number, days in enumerate(spans):
-                found: dict[Key, list[Any]] = {}
-                for place, key in enumerate(keys):
-                    mine = (buckets == number) & (places == place)
-                    if mine.any():
-                        found[key] = [column[mine] for column in columns]
-                answer.parts[days] = found
+            at = rows[by].to_numpy()
+            order = np.lexsort((at, places))
+            columns = [_array(rows[name])[order] for name in (*leaf.columns, "cases")]
+            at, bounds = at[order], np.searchsorted(places[order], np.arange(len(keys) + 1))
+            answer = Answer(keys, parts={days: {} for days in spans})
+            for key, low, high in zip(keys, bounds[:-1], bounds[1:], strict=True):
+                mine = at[low:high]
+                for days, begin, end in zip(spans, begins, ends, strict=True):
+                    first = low if begin is None else low + np.searchsorted(mine, begin, "left")
+                    behind = low + np.searchsorted(mine, end, "right")
+                    if behind > first:
+                        answer.parts[days][key] = [column[first:behind] for column in columns]
             self._answers |= {(id(task.leaf), cut): answer for task in tasks if task.cut == cut}
 
-        return Pass.of(placed, ["bucket", *leaf.columns], tasks, {"cases": placed.count()}, take)
+        always = list(dict.fromkeys((by, *leaf.columns)))
+        return Pass.of(placed, always, tasks, {"cases": placed.count()}, take)
 
 
 class _Columns(NamedTuple):
@@ -634,7 +645,23 @@ def _keys(rows: pa.Table, cut: Cut) -> tuple[list[Key], Any]:
     """The different values of the cut, in order, and for each row the place of its own."""
     if not cut.dimensions:
         return [()], np.zeros(rows.num_rows, dtype=np.int64)
-    values = list(zip(*[rows[f"cut_{name}"].to_pylist() for name in cut.dimensions], strict=True))
-    keys: list[Key] = sorted(set(values))
-    place = {key: number for number, key in enumerate(keys)}
-    return keys, np.array([place[value] for value in values], dtype=np.int64)
+    places = np.zeros(rows.num_rows, dtype=np.int64)
+    found: list[list[str]] = []
+    for name in cut.dimensions:
+        coded = rows[f"cut_{name}"].combine_chunks().dictionary_encode()
+        texts = coded.dictionary.to_pylist()
+        found.append(sorted(texts))
+        rank = {text: place for place, text in enumerate(found[-1])}
+        ranks = np.array([rank[text] for text in texts], dtype=np.int64)
+        places = places * len(texts) + ranks[coded.indices.to_numpy()]
+    codes, places = np.unique(places, return_inverse=True)
+    keys = np.unravel_index(codes, [len(texts) for texts in found]) if len(codes) else [codes for _ in found]
+    words = [[texts[place] for place in each.tolist()] for texts, each in zip(found, keys, strict=True)]
+    return list(zip(*words, strict=True)), places
+
+
+def _array(column: pa.ChunkedArray) -> Any:
+    """The values of a column: days as NumPy has them, everything else as objects."""
+    if pa.types.is_date(column.type):
+        return column.to_numpy()
+    return np.array(column.to_pylist(), dtype=object)

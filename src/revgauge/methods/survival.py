@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from revgauge.model.period import DAY, whole_months
+from revgauge.model.period import DAY
 
 
 def kaplan_meier(tenures: npt.NDArray[Any], ended: npt.NDArray[Any], counts: npt.NDArray[Any]) -> list[Decimal]:
@@ -33,11 +33,19 @@ def kaplan_meier(tenures: npt.NDArray[Any], ended: npt.NDArray[Any], counts: npt
 
 
 def survival_curve(closing: date, first: Any, left: Any, counts: Any) -> list[Decimal]:
-    """The survival curve of customers by first paying day and day of first churn, as seen on the closing day."""
-    after = closing + DAY
-    ended = np.array([day is not None and day <= closing for day in left], dtype=bool)
-    tenures = np.array(
-        [whole_months(start, end if gone else after) for start, end, gone in zip(first, left, ended, strict=True)],
-        dtype=np.int64,
-    )
-    return kaplan_meier(tenures, ended, np.array(counts, dtype=np.int64))
+    """The survival curve of customers by first paying day and day of first churn, as seen on the closing day.
+
+    `left` is empty (None or not a time) for who never left.
+    """
+    starts, departures = (np.asarray(days, dtype="datetime64[D]") for days in (first, left))
+    ended = departures <= np.datetime64(closing)
+    tenures = whole_months(starts, np.where(ended, departures, np.datetime64(closing + DAY)))
+    return kaplan_meier(tenures, ended, np.asarray(counts, dtype=np.int64))
+
+
+def whole_months(starts: npt.NDArray[Any], ends: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Whole months from each start to its end: one less while the end's day number is below the start's."""
+    first, last = starts.astype("datetime64[M]"), ends.astype("datetime64[M]")
+    unfinished = (ends - last.astype("datetime64[D]")) < (starts - first.astype("datetime64[D]"))
+    months: npt.NDArray[Any] = (last - first).astype(np.int64) - unfinished
+    return months

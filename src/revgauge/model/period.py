@@ -41,11 +41,6 @@ def add_months(day: date, months: int) -> date:
     return date(year, month + 1, min(day.day, last))
 
 
-def whole_months(start: date, end: date) -> int:
-    """Whole months from start to end: one less while the end's day number is below the start's."""
-    return (end.year - start.year) * 12 + end.month - start.month - (end.day < start.day)
-
-
 @dataclass(frozen=True, slots=True, order=True)
 class Period:
     """A stretch of days as seen on the day `now`."""

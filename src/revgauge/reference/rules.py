@@ -211,7 +211,7 @@ RULES: tuple[Rule, ...] = (
         "while the day number of the start is not reached.",
         (
             "model.period.add_months",
-            "model.period.whole_months",
+            "methods.survival.whole_months",
             "derived.billing.contract_changes",
         ),
     ),
