@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from revgauge.model.period import GRAINS, Calendar, Grain, PeriodError, add_months, whole_months
+from revgauge.model.period import GRAINS, Calendar, Grain, PeriodError, add_months
 
 NOW = date(2025, 3, 15)
 CALENDAR = Calendar(NOW)
@@ -128,20 +128,6 @@ def test_a_period_is_over_on_its_last_day() -> None:
 def test_adding_months_keeps_the_day_where_there_is_one(day: date, months: int, expected: date) -> None:
     """The day number stays, cut to the length of the month (rule R21 of the standard)."""
     assert add_months(day, months) == expected
-
-
-@pytest.mark.parametrize(
-    ("start", "end", "expected"),
-    [
-        (date(2025, 1, 15), date(2025, 3, 10), 1),
-        (date(2025, 1, 15), date(2025, 3, 15), 2),
-        (date(2024, 1, 31), date(2024, 2, 29), 0),
-        (date(2024, 5, 1), date(2025, 5, 1), 12),
-    ],
-)
-def test_whole_months_of_a_tenure(start: date, end: date, expected: int) -> None:
-    """A month is whole when the day number is reached again (rule R21 of the standard)."""
-    assert whole_months(start, end) == expected
 
 
 def test_the_year_before() -> None:

@@ -40,15 +40,15 @@ def test_a_departure_after_the_closing_day_has_not_happened() -> None:
 @pytest.mark.parametrize(
     ("start", "end", "months"),
     [
-        ("2024-01-15", "2024-02-15", 1),
-        ("2024-01-15", "2024-02-14", 0),
+        ("2025-01-15", "2025-03-10", 1),
+        ("2025-01-15", "2025-03-15", 2),
         ("2024-01-31", "2024-02-29", 0),  # the 31st is not reached in February
         ("2024-01-31", "2024-03-01", 1),
-        ("2023-12-31", "2024-12-31", 12),
+        ("2024-05-01", "2025-05-01", 12),
         ("2024-05-05", "2024-05-05", 0),
     ],
 )
 def test_a_month_is_whole_when_the_day_number_is_reached(start: str, end: str, months: int) -> None:
-    """By the calendar, of many pairs of days at once."""
+    """Whole months of a tenure, of many at once (rule R21 of the standard)."""
     starts, ends = (np.array([day], dtype="datetime64[D]") for day in (start, end))
     assert whole_months(starts, ends).tolist() == [months]
