@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -32,7 +32,7 @@ NOW = date(2024, 12, 31)
 
 REPORTING_CURRENCY = "USD"
 
-_SEGMENTS = ("enterprise", "mid_market", "small", "startup", "public")
+SEGMENTS = ("enterprise", "mid_market", "small", "startup", "public")
 _REGIONS = ("AMER-E", "AMER-W", "APAC", "DACH", "EMEA", "LATAM")
 _INDUSTRIES = (
     "agriculture",
@@ -48,10 +48,10 @@ _INDUSTRIES = (
     "retail",
     "software",
 )
-_CHANNELS = ("ads", "content", "event", "outbound", "partner", "referral", "search", "webinar")
+CHANNELS = ("ads", "content", "event", "outbound", "partner", "referral", "search", "webinar")
 _PRODUCTS = ("core", "insights", "connect", "guard")
 _PLANS = ("basic", "pro", "max")
-_PEOPLE = 200
+PEOPLE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +71,20 @@ class Sizes:
         return cls(accounts, 2 * accounts, 5 * accounts, 10 * accounts, accounts)
 
 
+Rows = tuple[str, Mapping[str, str], str]
+"""An entity to write: its name, the expressions of the columns that a source fills, and the rows they are over."""
+
+
 def generate(scale: float, path: Path, *, seed: int = 7) -> dict[str, int]:
     """Write the entity store of that scale to `path`, replacing what is there, and return the rows of each entity."""
+    sizes = Sizes.of(scale)
+    return write_store(path, lambda connection: stage(connection, sizes), entities(sizes), seed=seed)
+
+
+def write_store(
+    path: Path, staged: Callable[[duckdb.DuckDBPyConnection], None], wanted: Sequence[Rows], *, seed: int = 7
+) -> dict[str, int]:
+    """Write entities to a store, replacing what is there, after their rows were staged; returns the rows of each."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     scratch = path.with_suffix(".scratch")
@@ -80,14 +92,18 @@ def generate(scale: float, path: Path, *, seed: int = 7) -> dict[str, int]:
         connection.execute(f"SET temp_directory = '{scratch}'")
         connection.execute(f"ATTACH '{path}' AS store (STORAGE_VERSION 'v1.0.0')")
         _define_chance(connection, seed)
-        sizes = Sizes.of(scale)
-        _stage_subscriptions(connection, sizes)
-        _stage_opportunities(connection, sizes)
-        rows = {entity: _write(connection, entity, columns, source) for entity, columns, source in _entities(sizes)}
-        _write_meta(connection, rows)
+        staged(connection)
+        rows = {entity: _write(connection, entity, columns, source) for entity, columns, source in wanted}
+        _write_meta(connection, rows, {entity: columns for entity, columns, _ in wanted})
         connection.execute("CHECKPOINT store")
     shutil.rmtree(scratch, ignore_errors=True)
     return rows
+
+
+def stage(connection: duckdb.DuckDBPyConnection, sizes: Sizes) -> None:
+    """The temporary tables that the entities are written from."""
+    _stage_subscriptions(connection, sizes)
+    _stage_opportunities(connection, sizes)
 
 
 def _define_chance(connection: duckdb.DuckDBPyConnection, seed: int) -> None:
@@ -176,7 +192,7 @@ def _stage_opportunities(connection: duckdb.DuckDBPyConnection, sizes: Sizes) ->
                 draw(n.id, 55, 100) AS fate,
                 CASE WHEN draw(n.id, 56, 50) > 0 THEN 100 * (10 + draw(n.id, 57, 900)) END AS first_amount,
                 draw(n.id, 58, 10) = 0 AS changes_owner,
-                draw(n.id, 59, {_PEOPLE}) AS first_owner
+                draw(n.id, 59, {PEOPLE}) AS first_owner
             FROM range({sizes.opportunities}) AS n(id)
             LEFT JOIN lead_plan ON lead_plan.id = CASE WHEN n.id % 4 = 0 THEN n.id END
         )
@@ -187,10 +203,10 @@ def _stage_opportunities(connection: duckdb.DuckDBPyConnection, sizes: Sizes) ->
     """)
 
 
-def _entities(sizes: Sizes) -> list[tuple[str, Mapping[str, str], str]]:
-    """(entity, column expressions, rows they are over) for everything that is written."""
+def entities(sizes: Sizes) -> list[Rows]:
+    """Everything that is written, from what was staged."""
     return [
-        ("people", _PEOPLE_COLUMNS, f"range({_PEOPLE}) AS people(id)"),
+        ("people", _PEOPLE_COLUMNS, f"range({PEOPLE}) AS people(id)"),
         ("accounts", _ACCOUNT_COLUMNS, f"range({sizes.accounts}) AS accounts(id)"),
         (
             "exchange_rates",
@@ -229,12 +245,12 @@ _ACCOUNT_COLUMNS = {
     "account_id": "account_key(id)",
     "name": "'Account ' || id",
     "parent_account_id": "CASE WHEN id % 20 = 3 THEN account_key(id - 3) END",
-    "segment": f"CASE WHEN draw(id, 3, 50) > 0 THEN pick(id, 4, {list(_SEGMENTS)}) END",
+    "segment": f"CASE WHEN draw(id, 3, 50) > 0 THEN pick(id, 4, {list(SEGMENTS)}) END",
     "industry": f"pick(id, 5, {list(_INDUSTRIES)})",
     "region": f"CASE WHEN draw(id, 6, 100) > 0 THEN pick(id, 7, {list(_REGIONS)}) END",
     "employee_count": "1 + draw(id, 8, 5000)",
-    "owner_id": f"CASE WHEN draw(id, 9, 30) > 0 THEN printf('P%03d', draw(id, 90, {_PEOPLE})) END",
-    "channel": f"pick(id, 91, {list(_CHANNELS)})",
+    "owner_id": f"CASE WHEN draw(id, 9, 30) > 0 THEN printf('P%03d', draw(id, 90, {PEOPLE})) END",
+    "channel": f"pick(id, 91, {list(CHANNELS)})",
     "created_at": "instant_at(draw(id, 92, 1900 * 86400) - 200 * 86400)",
     # 1 % are merged into the neighbour before them; one of ten of those is the middle of a chain.
     "duplicate_of": "CASE WHEN id % 100 = 37 OR id % 1000 = 38 THEN account_key(id - 1) END",
@@ -292,9 +308,9 @@ _LEAD_COLUMNS = {
     "created_at": "instant_at(lead_plan.created)",
     "direction": "CASE WHEN draw(lead_plan.id, 60, 100) < 65 THEN 'inbound' WHEN draw(lead_plan.id, 60, 100) < 98 "
     "THEN 'outbound' END",
-    "channel": f"CASE WHEN draw(lead_plan.id, 61, 40) > 0 THEN pick(lead_plan.id, 62, {list(_CHANNELS)}) END",
+    "channel": f"CASE WHEN draw(lead_plan.id, 61, 40) > 0 THEN pick(lead_plan.id, 62, {list(CHANNELS)}) END",
     "campaign_id": "'C' || draw(lead_plan.id, 63, 40)",
-    "owner_id": f"printf('P%03d', draw(lead_plan.id, 64, {_PEOPLE}))",
+    "owner_id": f"printf('P%03d', draw(lead_plan.id, 64, {PEOPLE}))",
     "qualified_at": "CASE WHEN draw(lead_plan.id, 65, 100) < 55 "
     "THEN instant_at(lead_plan.created + draw(lead_plan.id, 66, 20 * 86400)) END",
     "accepted_at": "CASE WHEN draw(lead_plan.id, 67, 100) < 35 "
@@ -315,7 +331,7 @@ _LEAD_COLUMNS = {
 
 _ASSIGNMENT_COLUMNS = {
     "lead_id": "printf('L%08d', id)",
-    "person_id": f"printf('P%03d', draw(id + turn, 64, {_PEOPLE}))",
+    "person_id": f"printf('P%03d', draw(id + turn, 64, {PEOPLE}))",
     "valid_from": "instant_at(created + turn * 5 * 86400)",
     "valid_to": "CASE WHEN turn = 0 THEN instant_at(created + 5 * 86400) END",
     "reason": "CASE WHEN turn = 0 THEN 'routing' ELSE 'handover' END",
@@ -325,7 +341,7 @@ _OPPORTUNITY_COLUMNS = {
     "opportunity_id": "printf('O%08d', id)",
     "account_id": "account_key(account)",
     "lead_id": "printf('L%08d', lead)",
-    "owner_id": f"printf('P%03d', CASE WHEN changes_owner THEN (first_owner + 1) % {_PEOPLE} ELSE first_owner END)",
+    "owner_id": f"printf('P%03d', CASE WHEN changes_owner THEN (first_owner + 1) % {PEOPLE} ELSE first_owner END)",
     "type": "CASE WHEN lead IS NOT NULL OR draw(id, 80, 100) < 55 THEN 'new_business' WHEN draw(id, 80, 100) < 75 "
     "THEN 'expansion' WHEN draw(id, 80, 100) < 85 THEN 'cross_sell' WHEN draw(id, 80, 100) < 97 THEN 'renewal' END",
     "stage": "CASE WHEN is_closed THEN CASE WHEN is_won THEN 'won' ELSE 'lost' END ELSE 'demo' END",
@@ -333,7 +349,7 @@ _OPPORTUNITY_COLUMNS = {
     "amount": "CASE WHEN steps >= 2 AND created + seconds_to_close * 2 // (steps + 1) < 1827 * 86400 "
     "THEN first_amount * (80 + draw(id, 81, 50)) // 100 ELSE first_amount END",
     "currency": "account_currency(coalesce(account, 0))",
-    "channel": f"CASE WHEN draw(id, 82, 40) > 0 THEN pick(id, 83, {list(_CHANNELS)}) END",
+    "channel": f"CASE WHEN draw(id, 82, 40) > 0 THEN pick(id, 83, {list(CHANNELS)}) END",
     "campaign_id": "'C' || draw(id, 84, 40)",
     "pipeline": "CASE WHEN draw(id, 85, 10) < 2 THEN 'enterprise' WHEN draw(id, 85, 10) < 6 THEN 'default' END",
     "created_at": "instant_at(created)",
@@ -367,7 +383,7 @@ _HISTORY_COLUMNS = {
     "currency": "CASE WHEN step = 0 THEN account_currency(coalesce(account, 0)) END",
     "expected_close_on": "CASE WHEN step % 2 = 0 THEN day_at(closes // 86400 + draw(id * 8 + step, 99, 30)) END",
     "owner_id": f"printf('P%03d', CASE WHEN step = 0 THEN first_owner WHEN step = 1 AND changes_owner "
-    f"THEN (first_owner + 1) % {_PEOPLE} END)",
+    f"THEN (first_owner + 1) % {PEOPLE} END)",
 }
 
 _CONVERSION_COLUMNS = {
@@ -376,7 +392,7 @@ _CONVERSION_COLUMNS = {
     "offered_at": "CASE WHEN draw(id, 102, 10) > 0 THEN instant_at(draw(id, 103, 1827 * 86400)) END",
     "converted_at": "CASE WHEN draw(id, 104, 10) < 3 "
     "THEN instant_at(draw(id, 103, 1827 * 86400) + draw(id, 105, 20 * 86400)) END",
-    "channel": f"pick(id, 106, {list(_CHANNELS)})",
+    "channel": f"pick(id, 106, {list(CHANNELS)})",
     "campaign_id": "'C' || draw(id, 107, 40)",
 }
 
@@ -391,7 +407,7 @@ def _ticket_columns(sizes: Sizes) -> dict[str, str]:
         "first_response_at": f"instant_at({opened} + draw(id, 112, 86400))",
         "first_resolved_at": resolved,
         "resolved_at": resolved,
-        "agent_id": f"printf('P%03d', draw(id, 115, {_PEOPLE}))",
+        "agent_id": f"printf('P%03d', draw(id, 115, {PEOPLE}))",
         "priority": "pick(id, 116, ['low', 'normal', 'high', 'urgent'])",
         "channel": "pick(id, 117, ['email', 'chat', 'phone'])",
         "category": "pick(id, 118, ['billing', 'bug', 'question', 'access'])",
@@ -415,12 +431,13 @@ def _write(connection: duckdb.DuckDBPyConnection, entity: str, columns: Mapping[
     return int(found[0]) if found else 0
 
 
-def _write_meta(connection: duckdb.DuckDBPyConnection, rows: Mapping[str, int]) -> None:
+def _write_meta(
+    connection: duckdb.DuckDBPyConnection, rows: Mapping[str, int], mapped: Mapping[str, Mapping[str, str]]
+) -> None:
     """The tables that say what was loaded, as a load leaves them."""
     connection.execute(
         "CREATE TABLE store.main.loaded_fields (entity VARCHAR, field VARCHAR, rows BIGINT, filled BIGINT)"
     )
-    mapped = {entity: columns for entity, columns, _ in _entities(Sizes.of(0))}
     for entity in rows:
         filled = ", ".join(f"count({field})" for field in mapped[entity])
         counts = connection.execute(f"SELECT {filled} FROM store.main.{entity}").fetchone() or ()
