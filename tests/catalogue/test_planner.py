@@ -222,6 +222,22 @@ def test_a_cut_has_a_value_for_each_of_its_keys(evaluation: Evaluation) -> None:
     }
 
 
+def test_the_order_of_dimensions_changes_no_number(evaluation: Evaluation) -> None:
+    """Asked at once by account and currency and by currency and account, each pair has its rows once."""
+    quarter = (evaluation.context.calendar.parse("2025-Q1"),)
+    orders = (("account_id", "currency"), ("currency", "account_id"))
+    one, other = evaluation.results([Request("billed_amount", quarter, by=by) for by in orders])
+    assert {key: number.value for key, number in zip(one.keys, one.values(), strict=True)} == {
+        ("a", "USD"): 1 + 16,
+        ("a", "unknown"): 4,
+        ("b", "USD"): 2 + 8,
+        ("b", "unknown"): 32,
+    }
+    assert {key[::-1]: number.value for key, number in zip(other.keys, other.values(), strict=True)} == {
+        key: number.value for key, number in zip(one.keys, one.values(), strict=True)
+    }
+
+
 def test_a_limit_keeps_the_rows_of_one_value(evaluation: Evaluation) -> None:
     """A value may be limited to one key and split by another dimension at once."""
     quarter = (evaluation.context.calendar.parse("2025-Q1"),)

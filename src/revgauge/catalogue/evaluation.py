@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from revgauge.catalogue.buckets import Key
 from revgauge.catalogue.context import Context
 from revgauge.catalogue.engine import to_decimal
 from revgauge.catalogue.facts import Scope
@@ -33,11 +34,12 @@ from revgauge.catalogue.measures import (
     cut_leaves,
 )
 from revgauge.catalogue.params import MetricName, read_params
-from revgauge.catalogue.planner import Answers, Cut, Key, Planner
+from revgauge.catalogue.planner import Planner
 from revgauge.catalogue.registry import Catalogue, Metric, UnknownName
 from revgauge.catalogue.resolver import NotComputable, Resolver
 from revgauge.catalogue.series import PRECISION, ZERO, Reasons, Series, apply, combine, over_runs
 from revgauge.catalogue.statistics import few, mean_interval, wilson
+from revgauge.catalogue.tasks import Answers, Cut
 from revgauge.catalogue.values_of import ValuesOf
 from revgauge.model.period import Grain, Period
 

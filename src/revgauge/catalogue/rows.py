@@ -39,10 +39,10 @@ from revgauge.catalogue.measures import (
     Uncut,
     Unknown,
 )
-from revgauge.catalogue.planner import Answer, Answers, Cut, column_of, narrowed
 from revgauge.catalogue.registry import Metric
 from revgauge.catalogue.resolver import NotComputable
 from revgauge.catalogue.series import PRECISION, ZERO
+from revgauge.catalogue.tasks import Answer, Answers, Cut, column_of, narrowed
 from revgauge.model.period import DAY, Period
 
 if TYPE_CHECKING:

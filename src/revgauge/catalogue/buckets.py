@@ -1,0 +1,186 @@
+"""Buckets: sums between the days on which spans begin or end, and the running totals that give the sum of any span.
+
+The rows are summed by bucket in the database. Here they are laid out in a grid, a row for each bucket and a column for
+each key of each cut, and added up from the first bucket on; the sum of a span is then the difference of two rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from decimal import localcontext
+from itertools import accumulate, pairwise
+from typing import Any
+
+import ibis
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from revgauge.catalogue.engine import day_literal
+from revgauge.catalogue.exact import Exact
+from revgauge.catalogue.facts import UNKNOWN
+from revgauge.catalogue.series import PRECISION
+from revgauge.catalogue.spans import Days
+from revgauge.model.period import DAY
+
+Key = tuple[str, ...]
+Dimensions = tuple[str, ...]
+Places = npt.NDArray[np.int64]
+
+FEW = 6
+"""Up to this many days a bucket is told by comparing with each of them."""
+
+
+def bucket(day: Any, edges: Sequence[date]) -> Any:
+    """Where between the edges a day lies: by number if they are few, else by a day since which there is no other edge.
+
+    That is the first day of its month, or an edge within the month, or the day itself.
+    """
+    if not edges:
+        return ibis.literal(0).cast("int64")
+    if len(edges) <= FEW:
+        found = ibis.ifelse(day >= day_literal(edges[0]), 1, 0)
+        for edge in edges[1:]:
+            found = found + ibis.ifelse(day >= day_literal(edge), 1, 0)
+        return found.cast("int64")
+    odd = [edge for edge in edges if edge.day != 1]
+    if len(odd) > FEW:
+        return day
+    found = day.truncate("M").cast("date")
+    for edge in odd:
+        found = ibis.ifelse(day >= day_literal(edge), ibis.greatest(found, day_literal(edge)), found)
+    return found
+
+
+class Keyed:
+    """The rows of one pass, cut by cut, each with the column of a grid in which its key stands.
+
+    A row belongs to the cut whose dimensions are filled. The columns of a cut stand side by side, in the order of its
+    keys.
+    """
+
+    def __init__(self, rows: pa.Table, cuts: Sequence[Dimensions]) -> None:
+        """Sort the rows into the cuts; the columns `cut_n` hold the values of their dimensions."""
+        self._table = rows
+        ranked = {name: _ranked(rows[f"cut_{name}"]) for cut in cuts for name in cut}
+        self._keys: dict[Dimensions, list[Key]] = {}
+        found: list[Places] = []
+        places: list[Places] = []
+        for cut in cuts:
+            filled = [(places >= 0) == (name in cut) for name, (_, places) in ranked.items()] if len(cuts) > 1 else []
+            mine = np.flatnonzero(np.all(filled, axis=0)) if filled else np.arange(rows.num_rows)
+            keys, columns = _keys([(ranked[name][0], ranked[name][1][mine]) for name in cut], len(mine))
+            found.append(mine)
+            places.append(columns + sum(map(len, self._keys.values())))
+            self._keys[cut] = keys
+        ends = accumulate((len(keys) for keys in self._keys.values()), initial=0)
+        self._columns = dict(zip(self._keys, (slice(*pair) for pair in pairwise(ends)), strict=True))
+        self.index: Places = np.concatenate(found)
+        """The numbers of the rows in the table."""
+        self.places: Places = np.concatenate(places)
+        """For each row its column of the grid."""
+        self.width = sum(map(len, self._keys.values()))
+
+    def keys(self, cut: Dimensions) -> list[Key]:
+        """The different values of a cut, in order."""
+        return self._keys[cut]
+
+    def columns(self, cut: Dimensions) -> slice:
+        """The columns of the grid that belong to a cut."""
+        return self._columns[cut]
+
+    def numbers(self, name: str) -> Exact:
+        """A column of sums, row by row."""
+        return Exact.read(self._table[name])[self.index]
+
+    def values(self, name: str) -> npt.NDArray[Any]:
+        """A column, row by row: days as NumPy has them, everything else as it came."""
+        column = self._table[name]
+        if pa.types.is_date(column.type):
+            return self.buckets(name)
+        return np.array(column.to_pylist(), dtype=object)[self.index]
+
+    def buckets(self, name: str = "bucket") -> npt.NDArray[Any]:
+        """The bucket of each row: its number, or a day that lies in it."""
+        found: npt.NDArray[Any] = self._table[name].to_numpy()[self.index]
+        return found.astype("datetime64[D]") if pa.types.is_temporal(self._table[name].type) else found
+
+    def words(self, name: str) -> tuple[list[str], Places]:
+        """The different values of a column of text, in order, and for each row the number of its own."""
+        values, places = _ranked(self._table[name].fill_null(UNKNOWN))
+        return values, places[self.index]
+
+
+def _ranked(column: pa.ChunkedArray) -> tuple[list[str], Places]:
+    """The different values of a column, in order, and for each row the place of its own; -1 where it is empty."""
+    encoded = column.dictionary_encode().combine_chunks()
+    values = encoded.dictionary.to_pylist()
+    ordered = sorted(values)
+    place = {value: number for number, value in enumerate(ordered)}
+    ranks = np.array([*(place[value] for value in values), -1], dtype=np.int64)
+    return ordered, ranks[encoded.indices.fill_null(len(values)).to_numpy(zero_copy_only=False)]
+
+
+def _keys(dimensions: Sequence[tuple[list[str], Places]], rows: int) -> tuple[list[Key], Places]:
+    """The different keys of some rows, in order, and for each row the place of its own."""
+    keys: list[Key] = [()]
+    places: Places = np.zeros(rows, dtype=np.int64)
+    for values, ranks in dimensions:
+        both, places = np.unique(places * len(values) + ranks, return_inverse=True)
+        keys = [(*keys[number // len(values)], values[number % len(values)]) for number in both.tolist()]
+    return keys, places
+
+
+class Sums:
+    """Running totals over buckets, by key and, where amounts keep their currency, by currency."""
+
+    def __init__(self, keyed: Keyed, edges: Sequence[date], *, by_currency: bool) -> None:
+        """Lay out rows that were summed by their `bucket` between the edges, and by `in_currency`."""
+        self._keyed = keyed
+        self._edges = np.array(edges, dtype="datetime64[D]")
+        self._height = len(edges) + 1
+        buckets = keyed.buckets()
+        if len(edges) > FEW:
+            buckets = np.searchsorted(self._edges, buckets, side="right")
+        self._cells = buckets * keyed.width + keyed.places
+        self.currencies: list[str] = []
+        """The currencies of the amounts, in order."""
+        self._of_currency: dict[str, Places] = {}
+        if by_currency:
+            self.currencies, places = keyed.words("in_currency")
+            self._of_currency = {name: np.flatnonzero(places == n) for n, name in enumerate(self.currencies)}
+        self._read: dict[str, Exact] = {}
+        self._running: dict[tuple[str, str | None], Exact] = {}
+
+    def over(self, column: str, spans: Sequence[Days], within: Places, currency: str | None = None) -> Exact:
+        """The sums of a column over each of the spans (rows) for some columns of the grid.
+
+        A span that ends before it begins holds nothing.
+        """
+        firsts = np.array([days.first or date.min for days in spans], dtype="datetime64[D]")
+        ends = np.array([days.last + DAY for days in spans], dtype="datetime64[D]")
+        low = np.searchsorted(self._edges, firsts, side="right")
+        place = np.searchsorted(self._edges, ends, side="left")
+        behind = np.append(self._edges, np.datetime64("NaT"))
+        high = np.maximum(np.where(behind[place] == ends, place + 1, self._height), low)
+        running = self._totals(column, currency)
+        with localcontext(prec=PRECISION):
+            difference = running.units[np.ix_(high, within)] - running.units[np.ix_(low, within)]
+        return Exact(difference, running.places)
+
+    def _totals(self, column: str, currency: str | None) -> Exact:
+        """Row n is the sum of the first n buckets."""
+        if (column, currency) not in self._running:
+            if column not in self._read:
+                self._read[column] = self._keyed.numbers(column)
+            numbers, cells = self._read[column], self._cells
+            if currency is not None:
+                mine = self._of_currency[currency]
+                numbers, cells = numbers[mine], cells[mine]
+            grid = np.full(self._height * self._keyed.width, 0, numbers.units.dtype)
+            with localcontext(prec=PRECISION):
+                np.add.at(grid, cells, numbers.units)
+            laid = Exact(grid.reshape(self._height, self._keyed.width), numbers.places)
+            self._running[column, currency] = laid.added_up()
+        return self._running[column, currency]

@@ -1,0 +1,170 @@
+"""Totals: sums of all spans from one pass over the rows.
+
+Sums are cut once at every day on which a span of any measure begins or ends. Between two such days lies a bucket; one
+grouped query for each table and all cuts gives the sums of all buckets, and every value - of a month, of a year, a
+balance, a trailing window - is a difference of running totals of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from revgauge.catalogue.accruals import EARNED, UNRATED
+from revgauge.catalogue.buckets import Dimensions, Keyed, Places, Sums, bucket
+from revgauge.catalogue.context import Context
+from revgauge.catalogue.engine import day_literal
+from revgauge.catalogue.measures import Accrual, Column, Leaf, Pace, Revaluation, Total
+from revgauge.catalogue.series import Numbers
+from revgauge.catalogue.spans import Days, Span
+from revgauge.catalogue.tasks import Aggregates, Answer, Answers, Pass, Task
+from revgauge.catalogue.worth import Gaps, Worth
+from revgauge.model.period import DAY, Period
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+
+class _Columns(NamedTuple):
+    """The columns of the aggregated rows that a task reads."""
+
+    value: str
+    gap: str | None
+    earned: str = ""
+
+    @classmethod
+    def of(cls, leaf: Total, aggregates: Aggregates) -> _Columns:
+        """Those that a leaf reads, added to the aggregates."""
+
+        def summed(column: Column) -> str:
+            return aggregates.named(aggregates.sum(column, leaf.where))
+
+        if isinstance(leaf, Accrual):
+            return cls(summed(leaf.value), summed(UNRATED), summed(EARNED))
+        return cls(summed(leaf.value), None if leaf.gap is None else summed(leaf.gap))
+
+
+@dataclass(frozen=True)
+class _Question:
+    """What is asked of sums, the same for all tasks that differ by their cuts alone."""
+
+    kind: type[Total]
+    columns: _Columns
+    periods: tuple[Period, ...] = field(hash=False)
+    spans: tuple[Days, ...]
+    dates: tuple[date, ...]
+    """Where amounts keep their currency, for each span the day whose rates convert them."""
+    pace: Pace | None
+
+    @classmethod
+    def of(cls, task: Task, periods: tuple[Period, ...], spans: tuple[Days, ...], columns: _Columns) -> _Question:
+        """The question of a task that reads these columns."""
+        leaf = _total(task.leaf)
+        dates: tuple[date, ...] = ()
+        if leaf.currency is not None:
+            on = leaf.convert_on
+            dates = tuple(on(period) if on else days.last for period, days in zip(periods, spans, strict=True))
+        pace = leaf.pace if isinstance(leaf, Accrual) else None
+        return cls(type(leaf), columns, periods, spans, dates, pace)
+
+
+class Totals:
+    """Plans sums, and answers them."""
+
+    def __init__(self, context: Context, answers: Answers) -> None:
+        """Put what is found into the answers."""
+        self.context = context
+        self._answers = answers
+        self._spans: dict[tuple[Span, frozenset[Period]], tuple[tuple[Period, ...], tuple[Days, ...]]] = {}
+
+    def over(self, table: ir.Table, tasks: Sequence[Task]) -> Pass:
+        """The pass that answers tasks over the same rows."""
+        spans = {id(task): self._spans_of(task) for task in tasks}
+        every = {days for found in dict.fromkeys(days for _, days in spans.values()) for days in found}
+        ordered = sorted(self._edges_of(every).union(*map(self._quote_days, tasks)))
+        by_currency = next((_total(task.leaf).currency for task in tasks if _total(task.leaf).currency), None)
+        if isinstance(tasks[0].leaf, Revaluation):
+            table = table.filter(table[str(by_currency)] != self.context.reporting_currency)
+        # Edges end with `now`: rows behind it, which a project's own table may hold, would fall into the last bucket.
+        at = table[tasks[0].leaf.at]
+        last = max((days.last for days in every), default=self.context.now)
+        table = table.filter(at <= day_literal(last))
+        table = table.mutate(bucket=bucket(table[tasks[0].leaf.at], ordered))
+        always = ["bucket"]
+        if by_currency:
+            table = table.mutate(in_currency=table[by_currency])
+            always.append("in_currency")
+        aggregates = Aggregates(table)
+        questions: dict[_Question, list[Task]] = {}
+        for task in tasks:
+            question = _Question.of(task, *spans[id(task)], _Columns.of(_total(task.leaf), aggregates))
+            questions.setdefault(question, []).append(task)
+
+        def take(keyed: Keyed) -> None:
+            sums = Sums(keyed, ordered, by_currency=by_currency is not None)
+            for question, alike in questions.items():
+                self._answers.update(self._from_sums(question, alike, keyed, sums))
+
+        return Pass.of(table, always, tasks, aggregates.expressions, take)
+
+    def _spans_of(self, task: Task) -> tuple[tuple[Period, ...], tuple[Days, ...]]:
+        """The periods of a task and the days that are read for each."""
+        key = (task.leaf.span, frozenset(task.periods))
+        if key not in self._spans:
+            self._spans[key] = (tuple(task.periods), tuple(task.leaf.days(period) for period in task.periods))
+        return self._spans[key]
+
+    def _edges_of(self, spans: set[Days]) -> set[date]:
+        """The days on which a span begins, or the first day after it; an end at `now` needs none."""
+        edges = {days.first for days in spans if days.first is not None}
+        return edges | {days.last + DAY for days in spans if days.last < self.context.now}
+
+    def _quote_days(self, task: Task) -> set[date]:
+        """The days on which rates change, for what is worth more or less by that alone."""
+        rates = self.context.rates
+        if not task.periods or not isinstance(task.leaf, Revaluation):
+            return set()
+        first = min(period.start for period in task.periods)
+        last = max(period.closing for period in task.periods)
+        eves = {period.closing for period in task.periods}
+        firsts = {days[0] for name in rates.currencies if (days := rates.changes(name, date.min, last))}
+        return eves | firsts | {day for currency in rates.currencies for day in rates.changes(currency, first, last)}
+
+    def _from_sums(self, question: _Question, tasks: Sequence[Task], keyed: Keyed, sums: Sums) -> Answers:
+        """The answers of one question, by the cuts of all tasks that ask it."""
+        cuts = list(dict.fromkeys(task.cut.dimensions for task in tasks))
+        parts = [keyed.columns(cut) for cut in cuts]
+        within = np.concatenate([np.arange(part.start, part.stop) for part in parts])
+        numbers, gaps = self._summed(question, sums, within)
+        found: dict[Dimensions, Answer] = {}
+        start = 0
+        for cut in cuts:
+            answer = found[cut] = Answer(keyed.keys(cut))
+            mine = slice(start, start + len(answer.keys))
+            start = mine.stop
+            answer.numbers = dict(zip(question.spans, numbers[:, mine], strict=True))
+            if gaps is not None:
+                answer.gaps = dict(zip(question.spans, gaps[:, mine], strict=True))
+        return {(id(task.leaf), task.cut): found[task.cut.dimensions] for task in tasks}
+
+    def _summed(self, question: _Question, sums: Sums, within: Places) -> tuple[Numbers, Gaps | None]:
+        """The numbers of each span and their gaps, for some columns of the grid of sums."""
+        columns, spans = question.columns, question.spans
+        worth = Worth(self.context.rates, sums, within)
+        if question.kind is Revaluation:
+            return worth.by_changed_rates(columns.value, columns.gap, question.periods)
+        if question.pace:
+            return worth.day_by_day(question.pace, spans, (columns.value, columns.earned, str(columns.gap)))
+        if question.dates:
+            return worth.on_days(columns.value, spans, question.dates)
+        gaps = None if columns.gap is None else sums.over(columns.gap, spans, within).units != 0
+        return sums.over(columns.value, spans, within).decimals(), gaps
+
+
+def _total(leaf: Leaf) -> Total:
+    assert isinstance(leaf, Total)  # noqa: S101 - the caller sorted the tasks by kind
+    return leaf
