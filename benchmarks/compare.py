@@ -28,7 +28,9 @@ RELATIVE = 1e-9
 _IN_CENTS = (
     "suffix(metric, '_mrr') OR suffix(metric, '_count') OR suffix(metric, '_customers') OR metric IN ("
     "'mrr', 'arr', 'average_revenue_per_account', 'average_revenue_per_user', "
-    "'opportunities_created_value', 'average_deal_value', 'sales_velocity')"
+    "'opportunities_created_value', 'average_deal_value', 'sales_velocity', 'renewals_due', 'receivables', "
+    "'overdue_amount', 'revenue', 'acquisition_cost', 'customer_acquisition_cost', 'touched_revenue', "
+    "'attributed_revenue', 'headcount')"
 )
 
 

@@ -36,9 +36,9 @@ class Runner:
         limit = ["--memory-limit", self.memory_limit] if self.memory_limit else []
         return self._python("-m", "benchmarks.ways", way, str(store), str(figures_path(way, store)), *limit, *options)
 
-    def generate(self, scale: float, store: Path) -> dict[str, int]:
-        """Write the store of a scale; the rows of each entity."""
-        self._started("-m", "benchmarks.generate", str(scale), str(store))
+    def generate(self, scale: float, store: Path, generator: str = "generate") -> dict[str, int]:
+        """Write the store of a scale with a generator; the rows of each entity."""
+        self._started("-m", f"benchmarks.{generator}", str(scale), str(store))
         return rows_of(store)
 
     def _python(self, *words: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ the whole catalogue as it is published.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import revgauge.derived
 import revgauge.metrics
 from benchmarks.compare import SCHEMA
 from benchmarks.generate import FIRST_MONTH, NOW, REPORTING_CURRENCY
-from benchmarks.hand_sql import FAMILIES, TOTAL
+from benchmarks.hand_sql import FAMILIES, TOTAL, Family
 from revgauge.catalogue.build import Scope, values_table
 from revgauge.catalogue.build import build as build_catalogue
 from revgauge.catalogue.context import Context, Settings
@@ -30,15 +30,19 @@ DEAREST = 10
 """How many steps of a build are told with the time that they took."""
 
 
-def build(store: Path, into: Path, memory_limit: str | None = None) -> tuple[pa.Table, dict[str, Any]]:
+def build(
+    store: Path, into: Path, memory_limit: str | None = None, families: Sequence[Family] = FAMILIES
+) -> tuple[pa.Table, dict[str, Any]]:
     """Compute and publish everything; returns the figures in the common form, and what the build says of itself."""
-    return build_over(_opened(store, into, memory_limit), into)
+    return build_over(_opened(store, into, memory_limit), into, families)
 
 
-def build_over(warehouse: Warehouse, into: Path) -> tuple[pa.Table, dict[str, Any]]:
+def build_over(
+    warehouse: Warehouse, into: Path, families: Sequence[Family] = FAMILIES
+) -> tuple[pa.Table, dict[str, Any]]:
     """The same over entities that stand anywhere."""
     evaluation = _evaluation(warehouse)
-    requests = list(_requests(evaluation))
+    requests = list(_requests(evaluation, families))
     values = values_table(evaluation.results(requests))
     return _published(evaluation, Built(values, len({request.metric for request in requests}), {}), into)
 
@@ -79,9 +83,9 @@ def _catalogue() -> Catalogue:
     return Catalogue(definitions())
 
 
-def _requests(evaluation: Evaluation) -> Iterator[Request]:
+def _requests(evaluation: Evaluation, families: Sequence[Family]) -> Iterator[Request]:
     months = evaluation.context.calendar.spine(FIRST_MONTH, NOW, "month")
-    for family in FAMILIES:
+    for family in families:
         for metric in family.metrics:
             if metric in evaluation.catalogue.metrics:
                 yield Request(metric, months)

@@ -10,11 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.hand_sql import THIRD
 from benchmarks.latency import asking
 from benchmarks.processes import ROOT
 from benchmarks.ratio import BOUND, GOAL, GOAL_SCALE
 from benchmarks.ratio import SCALE as BOUND_SCALE
-from benchmarks.show import LABELS
+from benchmarks.show import BESIDE, LABELS, listed
 from benchmarks.summary import CUTS, SIDES, whole
 from benchmarks.ways import PER_METRIC_CUT
 
@@ -50,7 +51,7 @@ def filled(text: str, results: Mapping[str, Any]) -> str:
 
 def measured(results: Mapping[str, Any]) -> str:
     """Everything measured, as Markdown."""
-    parts = [_machine(results), *map(_scale, results["scales"]), _goal(results), _growth(results)]
+    parts = [_machine(results), *map(_scale, results["scales"]), _goal(results), _whole(results), _growth(results)]
     if "latency" in results:
         parts.append(_latency(results["latency"]))
     return "\n\n".join(part for part in parts if part)
@@ -76,11 +77,13 @@ def _table(heads: Sequence[str], rows: Iterator[Sequence[str]]) -> str:
 def _scale(found: Mapping[str, Any]) -> str:
     rows = found["rows"]
     named = ("accounts", "subscription_periods", "leads", "opportunities", "opportunity_history")
-    sizes = ", ".join(f"{rows[name]:,} {name.replace('_', ' ')}" for name in named)
+    sizes = [f"{listed(rows, named)}; {sum(rows.values()):,} rows in all."]
+    if beside := found.get("whole_rows"):
+        sizes.append(f"For all metrics {listed(beside, BESIDE)} beside them; {sum(beside.values()):,} rows in all.")
     heads = ("way", "runs", "seconds", "of all cores", "compared", "peak memory", "reads", "figures that agree")
     parts = [
         f"### Scale {found['scale']:g}",
-        f"{sizes}; {sum(rows.values()):,} rows in all.",
+        " ".join(sizes),
         _table(heads, (_way(way, found) for way in found["ways"])),
     ]
     if asked := found["ways"].get("per_metric"):
@@ -134,6 +137,24 @@ def _goal(results: Mapping[str, Any]) -> str:
         f"The goal is that the build takes at most {GOAL:g} times as long as the SQL by hand at scale "
         f"{GOAL_SCALE:g}. It takes {ratio[GOAL_SCALE]:.2f} times as long: the goal is {met}. A test fails when the "
         f"ratio at scale {BOUND_SCALE:g} gets above {BOUND:g} (`benchmarks/ratio.py` says why that)."
+    )
+
+
+def _whole(results: Mapping[str, Any]) -> str:
+    """What all metrics take beside a third of them by hand, at the largest scale that has both."""
+    found = [each for each in results["scales"] if "catalogue / hand_third" in each["ratios"]]
+    if not found:
+        return ""
+    largest = found[-1]
+    built = largest["ways"]["catalogue"]
+    alone = largest["ratios"].get("third / hand_third")
+    asked = f"; asked for that third alone, {alone['cpu_seconds']:.2f} times" if alone else ""
+    dearest = list(dict.fromkeys(step["name"] for step in built["dearest"]))
+    return (
+        f"At scale {largest['scale']:g} the build of all {built['metrics']} metrics takes "
+        f"{largest['ratios']['catalogue / hand_third']['cpu_seconds']:.2f} times as long as the SQL by hand for "
+        f"{sum(len(family.metrics) for family in THIRD)} of them{asked}. Its dearest steps are "
+        f"{', '.join(f'`{name}`' for name in dearest)}."
     )
 
 

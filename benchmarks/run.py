@@ -12,7 +12,7 @@ import contextlib
 import itertools
 import json
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from operator import itemgetter
@@ -24,8 +24,8 @@ from benchmarks.engines import postgresql_server
 from benchmarks.latency import asking
 from benchmarks.machine import describe
 from benchmarks.processes import ROOT, Failed, Runner, figures, rows_of
-from benchmarks.summary import SIDES, asked_of, compared, growth, ratios, summary
-from benchmarks.ways import COUNTED, WAYS
+from benchmarks.summary import SIDES, asked_of, compared, growth, merged, ratios, summary, told_of
+from benchmarks.ways import COUNTED, WAYS, WHOLE
 
 RESULTS = ROOT / "benchmarks" / "results.json"
 DATA = ROOT / "build" / "benchmarks"
@@ -34,7 +34,7 @@ DATA = ROOT / "build" / "benchmarks"
 ONCE = frozenset({"per_metric"})
 """What takes so long that it is measured once at a scale."""
 
-UP_TO = {"per_metric": 0.1, "product_postgresql": 0.01, "product_spark": 0.01}
+UP_TO = {"per_metric": 0.1, "product_postgresql": 0.01, "product_spark": 0.01} | dict.fromkeys(WHOLE, 0.1)
 """The largest scale at which a way is measured, where that is not every scale."""
 
 LARGE = 0.5
@@ -70,6 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 print(f"scale {scale:g} failed: {error}")
                 skipped.append(scale)
                 continue
+            earlier = [each for each in results["scales"] if each["scale"] == scale]
+            found = merged(earlier[0], found) if earlier else found
             others = [each for each in results["scales"] if each["scale"] != scale]
             results["scales"] = sorted([*others, found], key=itemgetter("scale"))
             results["growth"] = growth(results["scales"])
@@ -100,7 +102,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=DATA, help="for stores and for what is spilled")
     parser.add_argument("--reuse", action="store_true", help="take stores that are there already")
     parser.add_argument("--results", type=Path, default=RESULTS)
-    parser.add_argument("--add", action="store_true", help="keep what the results say of scales not measured now")
+    parser.add_argument(
+        "--add", action="store_true", help="keep what the results say of scales and ways not measured now"
+    )
     return parser.parse_args(arguments)
 
 
@@ -130,27 +134,34 @@ def _with_server(
         return runner, {way: str(error)}
 
 
-def _store(scale: float, options: argparse.Namespace) -> Path:
-    path: Path = options.data / f"scale-{scale:g}.duckdb"
+def _store(scale: float, options: argparse.Namespace, way: str = "") -> Path:
+    path: Path = options.data / f"scale-{scale:g}{'.whole' if way in WHOLE else ''}.duckdb"
     return path
 
 
-def _generated(scale: float, runner: Runner, options: argparse.Namespace) -> dict[str, int]:
-    store = _store(scale, options)
+def _generated(scale: float, runner: Runner, options: argparse.Namespace, way: str = "") -> dict[str, int]:
+    store = _store(scale, options, way)
     if options.reuse and store.exists():
         return rows_of(store)
-    print(f"\nscale {scale:g}: generating", flush=True)
-    return runner.generate(scale, store)
+    print(f"\nscale {scale:g}: generating {store.name}", flush=True)
+    return runner.generate(scale, store, "generate_whole" if way in WHOLE else "generate")
+
+
+def _generated_for(ways: Iterable[str], scale: float, runner: Runner, options: argparse.Namespace) -> dict[str, Any]:
+    """The stores that some ways need, and what is told of their rows."""
+    found = {"rows": _generated(scale, runner, options)}
+    whole = next((way for way in ways if way in WHOLE), None)
+    return found if whole is None else {**found, "whole_rows": _generated(scale, runner, options, whole)}
 
 
 def _all_scans(runner: Runner, options: argparse.Namespace) -> dict[str, dict[str, int]]:
     """How often each way reads each table; the plans are the same at every scale, so a small store will do."""
-    _generated(SMALL, runner, options)
+    counted = [way for way in options.ways if way in COUNTED]
+    _generated_for(counted, SMALL, runner, options)
     found = {}
-    for way in options.ways:
-        if way in COUNTED:
-            with contextlib.suppress(Failed):  # the measurement says what is wrong with it
-                found[way] = runner.run(way, _store(SMALL, options), "--scans")
+    for way in counted:
+        with contextlib.suppress(Failed):  # the measurement says what is wrong with it
+            found[way] = runner.run(way, _store(SMALL, options, way), "--scans")
     return found
 
 
@@ -161,8 +172,8 @@ def _at(
     scans: dict[str, dict[str, int]],
     missing: dict[str, str],
 ) -> dict[str, Any]:
-    store, rows = _store(scale, options), _generated(scale, runner, options)
     ways = [way for way in options.ways if _measured(way, scale)]
+    rows = _generated_for(ways, scale, runner, options)
     failed = {way: reason for way, reason in missing.items() if way in ways}
     runs: dict[str, list[dict[str, Any]]] = {way: [] for way in ways}
     for turn in range(options.repeats if scale < LARGE else options.large_repeats):
@@ -171,7 +182,7 @@ def _at(
                 continue
             print(f"  {show.LABELS[way]}", end=" ", flush=True)
             try:
-                runs[way].append(runner.run(way, store))
+                runs[way].append(runner.run(way, _store(scale, options, way)))
                 print(f"{runs[way][-1]['seconds']:.1f} s")
             except Failed as error:
                 failed[way] = str(error)
@@ -180,11 +191,12 @@ def _at(
     comparisons, lacking = {}, {}
     for way, other in SIDES.items():
         if way in found and other in found:
+            store = _store(scale, options, way)
             theirs = asked_of(way, figures(other, store))
-            comparisons[way], lacking[way] = compared(figures(way, store), theirs)
+            comparisons[way], lacking[way] = compared(told_of(way, figures(way, store), theirs), theirs)
     measured = {
         "scale": scale,
-        "rows": rows,
+        **rows,
         "ways": found,
         "failed": failed,
         "ratios": ratios(found),

@@ -19,21 +19,28 @@ LABELS = {
     "hand_movements": "MRR movements, SQL by hand",
     "polars_movements": "MRR movements, polars",
     "pandas_movements": "MRR movements, pandas",
+    "catalogue": "revgauge build of all metrics",
+    "third": "revgauge build of a third of them",
+    "hand_third": "that third, SQL by hand",
 }
 
 _ENTITIES = ("accounts", "subscription_periods", "leads", "opportunities", "opportunity_history", "tickets")
+BESIDE = ("contracts", "invoices", "payments", "touchpoints", "expenses")
+"""What the store of the whole catalogue holds beside these."""
 
 
 def scale(found: Mapping[str, Any], compared: Mapping[str, Comparison]) -> None:
     """Everything of one scale."""
     rows = found["rows"]
-    print(f"\nscale {found['scale']:g}: " + ", ".join(f"{rows[name]:,} {name.replace('_', ' ')}" for name in _ENTITIES))
-    heading = f"{'':30}{'seconds':>9}{'of cores':>9}  {'each run':24}{'peak MiB':>9}{'scans':>7}"
+    print(f"\nscale {found['scale']:g}: {listed(rows, _ENTITIES)}")
+    if whole_rows := found.get("whole_rows"):
+        print(f"for all metrics {listed(whole_rows, BESIDE)} beside them")
+    heading = f"{'':34}{'seconds':>9}{'of cores':>9}  {'each run':24}{'peak MiB':>9}{'scans':>7}"
     print(f"{heading}   {'times as long as, by clock (by cores)':42}figures")
     for way, its in found["ways"].items():
         runs = " ".join(f"{each:.2f}" for each in its["all_seconds"])
         scans = its["scans_in_all"] * (CUTS if "seconds_for_all_cuts" in its else 1)
-        line = f"{LABELS[way]:30}{whole(its, 'seconds'):>9.2f}{whole(its, 'cpu_seconds'):>9.2f}  {runs:24}"
+        line = f"{LABELS[way]:34}{whole(its, 'seconds'):>9.2f}{whole(its, 'cpu_seconds'):>9.2f}  {runs:24}"
         line += f"{its['peak_mib']:>9,}{scans or '':>7}"
         other = SIDES.get(way, "")
         ratio = found["ratios"].get(f"{way} / {other}")
@@ -58,6 +65,11 @@ def scale(found: Mapping[str, Any], compared: Mapping[str, Comparison]) -> None:
             print(f"  {way}: {each.metric} {each.month} {cut}: {each.left} / {each.right}")
 
 
+def listed(rows: Mapping[str, int], names: Sequence[str]) -> str:
+    """How many rows there are of some entities."""
+    return ", ".join(f"{rows[name]:,} {name.replace('_', ' ')}" for name in names)
+
+
 def _verdict(comparison: Comparison | None) -> str:
     if comparison is None:
         return ""
@@ -73,7 +85,7 @@ def growth(steps: Sequence[Mapping[str, Any]]) -> None:
         heading = f"{step['rows']:.1f} times the rows: times as long by clock (by cores)"
         print(f"\nfrom scale {step['from']:g} to {step['to']:g}, {heading}")
         for way, times in step["times"].items():
-            print(f"  {LABELS[way]:30}{times['seconds']:>7.1f} ({times['cpu_seconds']:.1f})")
+            print(f"  {LABELS[way]:34}{times['seconds']:>7.1f} ({times['cpu_seconds']:.1f})")
 
 
 def latency(found: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from benchmarks.compare import Comparison, compare
 from benchmarks.hand_sql import FAMILIES
-from benchmarks.ways import PER_METRIC_CUT
+from benchmarks.ways import PER_METRIC_CUT, WAYS
 
 SIDES = {
     "product": "hand",
@@ -21,6 +21,8 @@ SIDES = {
     "product_spark": "product",
     "polars_movements": "hand_movements",
     "pandas_movements": "hand_movements",
+    "catalogue": "hand_third",
+    "third": "hand_third",
 }
 """Which way each one is compared with, in figures and in time."""
 
@@ -68,6 +70,18 @@ def ratios(ways: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, float]]:
     }
 
 
+def merged(earlier: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
+    """What was found at a scale, with what an earlier run says of the ways that were not measured now."""
+    now = found["ways"].keys() | found["failed"].keys()
+    told = {
+        name: {way: its for way, its in earlier[name].items() if way not in now} | found[name]
+        for name in ("ways", "failed", "figures", "lacking")
+    }
+    told["ways"] = {way: told["ways"][way] for way in WAYS if way in told["ways"]}
+    agrees = found["agrees"] and (earlier["agrees"] or now >= earlier["ways"].keys())
+    return {**earlier, **found, **told, "ratios": ratios(told["ways"]), "agrees": agrees}
+
+
 def growth(measured: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """How many times as long each way takes from one scale to the next, beside the growth of the rows."""
     found = []
@@ -85,6 +99,14 @@ def growth(measured: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 def asked_of(way: str, others: pa.Table) -> pa.Table:
     """Of the other side's figures, those that this way was asked for."""
     return others.filter(pc.equal(others["dimension"], PER_METRIC_CUT)) if way == "per_metric" else others
+
+
+def told_of(way: str, figures: pa.Table, others: pa.Table) -> pa.Table:
+    """Of a side's own figures, those that the other one gives too: the whole catalogue has more metrics and cuts."""
+    if way != "catalogue":
+        return figures
+    mine, theirs = (pc.binary_join_element_wise(each["metric"], each["dimension"], " ") for each in (figures, others))
+    return figures.filter(pc.is_in(mine, value_set=pc.unique(theirs)))
 
 
 def compared(figures: pa.Table, others: pa.Table) -> tuple[Comparison, list[str]]:

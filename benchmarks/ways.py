@@ -26,7 +26,7 @@ from benchmarks.scans import counted
 PER_METRIC_CUT = "segment"
 """One query per metric is asked along this cut alone; every family has it."""
 
-COUNTED = ("product", "hand", "per_metric", "hand_movements")
+COUNTED = ("product", "hand", "per_metric", "hand_movements", "catalogue", "third", "hand_third")
 """Ways of which every read can be seen: all of it is in plans of DuckDB."""
 
 
@@ -148,6 +148,29 @@ def _on(engine: str, job: Job) -> Work:
     return Work(run, filled.processes)
 
 
+def catalogue(job: Job) -> Work:
+    """The product's build of the whole catalogue."""
+    from benchmarks import product as way
+
+    return Work(lambda: way.whole_catalogue(job.store, job.figures.with_suffix(".build.duckdb"), job.memory_limit))
+
+
+def third(job: Job) -> Work:
+    """The product's build of a third of the catalogue, by the cuts of the SQL by hand."""
+    from benchmarks import hand_sql
+    from benchmarks import product as way
+
+    into = job.figures.with_suffix(".build.duckdb")
+    return Work(lambda: way.build(job.store, into, job.memory_limit, hand_sql.THIRD))
+
+
+def hand_third(job: Job) -> Work:
+    """That third in SQL by hand."""
+    from benchmarks import hand_sql
+
+    return _by_hand(job, hand_sql.THIRD)
+
+
 WAYS: dict[str, Callable[[Job], Work]] = {
     way.__name__: way
     for way in (
@@ -159,8 +182,14 @@ WAYS: dict[str, Callable[[Job], Work]] = {
         hand_movements,
         polars_movements,
         pandas_movements,
+        catalogue,
+        third,
+        hand_third,
     )
 }
+
+WHOLE = ("catalogue", "third", "hand_third")
+"""Ways over the store of the whole catalogue."""
 
 
 def measure(way: str, job: Job) -> dict[str, Any]:
@@ -186,7 +215,7 @@ def count_scans(way: str, job: Job) -> dict[str, int]:
 
 def database(way: str) -> str:
     """The name under which a way attaches the store."""
-    return "entities" if way == "product" else "store"
+    return "entities" if way in ("product", "catalogue", "third") else "store"
 
 
 def main() -> None:
@@ -196,10 +225,14 @@ def main() -> None:
     parser.add_argument("store", type=Path)
     parser.add_argument("figures", type=Path)
     parser.add_argument("--memory-limit")
-    parser.add_argument("--scans", action="store_true")
+    parser.add_argument("--scans", action="store_true", help="count how often each table is read")
+    parser.add_argument("--steps", action="store_true", help="print the dearest steps of a build, for tuning")
     options = parser.parse_args()
     job = Job(options.store, options.figures, options.memory_limit)
-    print(json.dumps(count_scans(options.way, job) if options.scans else measure(options.way, job)))
+    found: dict[str, Any] = dict(count_scans(options.way, job) if options.scans else measure(options.way, job))
+    for step in found.get("dearest", []) if options.steps else []:
+        print(f"{step['seconds']:9.3f} s {step['rows']:>12,} rows  {step['kind']:9}{step['name']}")
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

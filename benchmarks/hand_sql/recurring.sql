@@ -240,9 +240,6 @@ SELECT
 FROM bucket_figures
 GROUP BY month, dimension, code
 
--- stage: closing_rates
-SELECT month, currency, rate FROM bucket_rates WHERE closes_month
-
 -- stage: month_losses
 -- What the customers of the opening day lost and gained within the month, at the rate of that day.
 SELECT sums.month, dimension, code, money(lost, rate) AS lost, money(gained, rate) AS gained,

@@ -68,3 +68,9 @@ WITH wanted AS (
 SELECT *, lag(rate) OVER (PARTITION BY currency ORDER BY bucket) AS rate_before,
     bucket = max(bucket) OVER (PARTITION BY month) AS closes_month
 FROM quoted
+
+-- stage: closings
+SELECT month, max(day) AS closing FROM calendar GROUP BY month
+
+-- stage: closing_rates
+SELECT month, currency, rate FROM bucket_rates WHERE closes_month

@@ -11,7 +11,7 @@ from benchmarks.generate import generate
 from benchmarks.latency import asking, ours
 from benchmarks.processes import Failed, Runner
 from benchmarks.show import LABELS
-from benchmarks.summary import SIDES, growth, ratios, summary
+from benchmarks.summary import SIDES, growth, merged, ratios, summary
 from benchmarks.ways import WAYS
 
 
@@ -38,6 +38,18 @@ def test_growth_is_of_the_ways_that_both_scales_have() -> None:
     assert growth([small, large]) == [
         {"from": 0.01, "to": 0.1, "rows": 10.0, "times": {"hand": {"seconds": 8.0, "cpu_seconds": 8.0}}}
     ]
+
+
+def test_what_is_added_stands_beside_what_was_measured_before() -> None:
+    """A way measured now replaces its earlier figures, and one that was not keeps them; ratios are of both: 8 / 4."""
+    before = {"scale": 0.1, "ways": summary({"product": _runs(9), "hand": _runs(4)}, {}), "agrees": True}
+    now = {"scale": 0.1, "ways": summary({"product": _runs(8)}, {}), "agrees": True}
+    nothing: dict[str, object] = {"failed": {}, "figures": {}, "lacking": {}, "ratios": {}}
+    found = merged({**nothing, **before}, {**nothing, **now})
+    assert found["ways"]["product"]["seconds"] == 8
+    assert found["ways"]["hand"]["seconds"] == 4
+    assert found["ratios"] == {"product / hand": {"seconds": 2.0, "cpu_seconds": 2.0}}
+    assert found["agrees"]
 
 
 def test_every_way_has_a_name_and_something_to_be_compared_with() -> None:
