@@ -112,8 +112,7 @@ SELECT
     margins.month, cuts.dimension, cuts.value AS dimension_value,
     CASE WHEN costs.month IS NULL THEN 0 ELSE cost END AS acquisition_cost,
     share(acquisition_cost, new_accounts) AS customer_acquisition_cost,
-    CASE WHEN cuts.dimension <> 'department' THEN share(acquisition_cost, new::DOUBLE * margin) END
-        AS customer_acquisition_payback_months
+    share(acquisition_cost, new::DOUBLE * margin) AS customer_acquisition_payback_months
 FROM cuts
 CROSS JOIN margins
 LEFT JOIN costs ON costs.month = margins.month AND costs.dimension = cuts.dimension AND costs.value = cuts.value
@@ -121,6 +120,10 @@ LEFT JOIN customers_won won
     ON won.month = margins.month AND won.dimension = CASE cuts.dimension WHEN 'channel' THEN 'channel' ELSE 'total' END
     AND coalesce(won.word, 'unknown') = CASE cuts.dimension WHEN 'channel' THEN cuts.value ELSE 'unknown' END
 WHERE margins.month >= month_number(first_month())
+
+-- stage: payback_figures
+-- A department brings no customers of its own, so there is none by department.
+SELECT * FROM acquisition_figures WHERE dimension <> 'department'
 
 -- stage: lifetime_figures
 -- Customers lost in twelve months over those at their beginnings: one over it is a lifetime.

@@ -28,6 +28,7 @@ READS = {
     "revenue": ("subscription_periods",),
     "lifetime": ("subscription_periods", "expenses"),
     "acquisition": ("subscription_periods", "expenses"),
+    "payback": ("subscription_periods", "expenses"),
     "market": ("subscription_periods", "markets"),
     "people": ("people",),
     "credit": ("opportunities", "touchpoints"),
