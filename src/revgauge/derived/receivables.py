@@ -90,28 +90,36 @@ def open_bills(known_invoices: ir.Table, bill_reductions: ir.Table, context: Con
     owed for it from then on is not known.
     """
     bills = bills_of(known_invoices)
-    none = ibis.literal(NOTHING).cast(AMOUNT)
-    clear = ibis.literal(0).cast("int64")
-    issued = bills.select(*BILL, day=_.issued_on, change=_.stated.cast(AMOUNT), unclear=clear)
+    issued = bills.select(*BILL, day=_.issued_on, change=_.stated.cast(AMOUNT), unclear=ibis.literal(0).cast("int64"))
     lowered = bill_reductions.select(
         *BILL, day=ibis.greatest(_.day, _.issued_on), change=(-_.lowered).cast(AMOUNT), unclear=_.unclear
     )
-    # A stay ends with the due day, so that each is late as a whole or not at all.
-    overdue_from = (_.due_on + ibis.interval(days=DAY.days)).cast("date")
-    due = bills.filter((_.due_on < context.today()) & (_.due_on >= _.issued_on))
-    due = due.select(*BILL, day=overdue_from, change=none, unclear=clear)
-    changes = ibis.union(issued, lowered, due).group_by(*BILL, "day")
-    days = changes.aggregate(change=_.change.sum().cast(AMOUNT), unclear=_.unclear.sum())
+    # Changes of one day share their running total, and all but the last of them hold for no time at all.
     order = ibis.window(group_by="invoice_id", order_by="day")
-    running = ibis.window(group_by="invoice_id", order_by="day", preceding=None, following=0)
-    stays = days.select(
+    running = ibis.range_window(group_by="invoice_id", order_by="day", preceding=None, following=0)
+    stays = issued.union(lowered).select(
         *BILL,
         start=_.day,
         stop=_.day.lead().over(order),
-        owed=ibis.greatest(none, _.change.sum().over(running).cast(AMOUNT)),
+        owed=ibis.greatest(ibis.literal(NOTHING).cast(AMOUNT), _.change.sum().over(running).cast(AMOUNT)),
         unclear=flag(_.unclear.sum().over(running) > 0),
-    ).filter((_.owed > 0) | (_.unclear > 0))
-    return _less_loose_credits(stays, known_invoices, context).mutate(late=(_.start > _.due_on).fill_null(False))
+    )
+    stays = stays.filter(((_.owed > 0) | (_.unclear > 0)) & (_.stop.isnull() | (_.stop > _.start)))
+    left = _parted_when_due(_less_loose_credits(stays, known_invoices, context), context)
+    return left.mutate(late=(_.start > _.due_on).fill_null(False))
+
+
+def _parted_when_due(stays: ir.Table, context: Context) -> ir.Table:
+    """The stays, in two where the due day ends within one, so that each is late as a whole or not at all."""
+    parts = context.warehouse.literal_table({"part": "int64"}, [(0,), (1,)])
+    late_from = (_.due_on + ibis.interval(days=DAY.days)).cast("date")
+    parted = (_.start <= _.due_on) & (_.due_on < context.today()) & (_.stop.isnull() | (_.stop > late_from))
+    both = stays.mutate(late_from=late_from, parted=parted.fill_null(False)).cross_join(parts)
+    both = both.filter((_.part == 0) | _.parted)
+    return both.mutate(
+        start=ibis.ifelse(_.part == 1, _.late_from, _.start),
+        stop=ibis.ifelse(_.parted & (_.part == 0), _.late_from, _.stop),
+    ).drop("late_from", "parted", "part")
 
 
 def _less_loose_credits(stays: ir.Table, known_invoices: ir.Table, context: Context) -> ir.Table:
