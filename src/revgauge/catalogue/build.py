@@ -6,18 +6,22 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_EVEN, localcontext
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from revgauge.catalogue.buckets import Key
+from revgauge.catalogue.engine import MONEY
 from revgauge.catalogue.evaluation import Evaluation, Request, Result
 from revgauge.catalogue.measures import Measure, Unknown
 from revgauge.catalogue.params import ParamError
-from revgauge.catalogue.published import PLACES, SCHEMA, Built
+from revgauge.catalogue.published import NUMBER, PLACES, SCHEMA, Built
 from revgauge.catalogue.registry import Metric
 from revgauge.catalogue.series import PRECISION, Series
-from revgauge.model.period import Grain
+from revgauge.model.period import Grain, Period
 
 MANY_VALUED = frozenset({"account_id", "campaign_id", "owner_id"})
 """Dimensions with as many values as there are rows of something: computed when asked for, not published."""
@@ -31,6 +35,9 @@ FIRST_DAYS: tuple[tuple[str, str], ...] = (
     ("tickets", "opened_at"),
 )
 """Where the company's history begins: the earliest of these days."""
+
+TO_DATE = "to date"
+"""The mark of a period that is not over."""
 
 Progress = Callable[[str], None]
 
@@ -101,18 +108,51 @@ def _filled(evaluation: Evaluation, measure: Measure, dimension: str) -> bool:
     return not fields or any(not name or not evaluation.context.missing((name,)) for name in fields)
 
 
+@dataclass(frozen=True)
+class _Frame:
+    """What all results over the same periods and keys have in common: a row for each period and key."""
+
+    periods: tuple[Period, ...]
+    keys: tuple[Key, ...]
+    by: tuple[str, ...]
+
+    @cached_property
+    def columns(self) -> dict[str, pa.Array]:
+        """The columns that say of which period and key a value is, and the marks of values that have no others."""
+        partial = [TO_DATE if period.partial else "" for period in self.periods]
+        column = pa.array(np.tile(np.arange(len(self.keys)), len(self.periods)))
+        return {
+            "grain": self._of_period([period.grain for period in self.periods], pa.string()),
+            "period": self._of_period([period.label for period in self.periods], pa.string()),
+            "period_start": self._of_period([period.start for period in self.periods], pa.date32()),
+            "period_end": self._of_period([period.end for period in self.periods], pa.date32()),
+            "dimension": self.same(self.by[0] if self.by else ""),
+            "dimension_value": pa.array([key[0] if key else "" for key in self.keys], pa.string()).take(column),
+            "marks": self._of_period(partial, pa.string()),
+        }
+
+    def _of_period(self, values: list[Any], kind: pa.DataType) -> pa.Array:
+        return pa.array(values, kind).take(pa.array(np.repeat(np.arange(len(self.periods)), len(self.keys))))
+
+    def same(self, text: str) -> pa.Array:
+        """The same text in every row."""
+        return pa.repeat(pa.scalar(text, pa.string()), len(self.periods) * len(self.keys))
+
+
 def _numbers(series: Series) -> pa.Array:
     """The values of a series, period by period, rounded to the published places."""
-    codes, numbers = series.codes.ravel().tolist(), series.numbers.ravel().tolist()
-    rounded = [
-        None if code else number.quantize(PLACES, ROUND_HALF_EVEN) for code, number in zip(codes, numbers, strict=True)
-    ]
-    return pa.array(rounded, pa.decimal128(38, 12))
+    numbers, missing = series.numbers.ravel(), series.codes.ravel() != 0
+    try:
+        rounded = pc.round(pa.array(numbers, MONEY.to_pyarrow(), mask=missing), NUMBER.scale, "half_to_even")
+        return rounded.cast(NUMBER)
+    except pa.ArrowInvalid:  # quotients have more places than a sum, and sums of many digits fewer
+        listed = zip(numbers.tolist(), missing.tolist(), strict=True)
+        return pa.array([None if gone else number.quantize(PLACES, ROUND_HALF_EVEN) for number, gone in listed], NUMBER)
 
 
 def _marks(result: Result) -> pa.Array:
     """The marks of each value in words."""
-    names = ["to date", *result.series.marks]
+    names = [TO_DATE, *result.series.marks]
     partial = np.array([period.partial for period in result.request.periods], dtype=bool)
     grids = [np.repeat(partial[:, np.newaxis], len(result.keys), axis=1), *result.series.marks.values()]
     sets = sum(grid.ravel().astype(np.int64) << place for place, grid in enumerate(grids))
@@ -121,43 +161,32 @@ def _marks(result: Result) -> pa.Array:
     return pa.array(words, pa.string()).take(pa.array(places))
 
 
-def _table(result: Result) -> pa.Table:
+def _table(result: Result, frame: _Frame) -> pa.Table:
     """The values of a result in the published form: a row for each period and key."""
-    periods, keys, by = result.request.periods, result.keys, result.request.by
-    size = len(periods) * len(keys)
-    row = pa.array(np.repeat(np.arange(len(periods)), len(keys)))
-    column = pa.array(np.tile(np.arange(len(keys)), len(periods)))
-
-    def same(text: str) -> pa.Array:
-        return pa.repeat(pa.scalar(text, pa.string()), size)
-
-    def of_period(values: list[Any], kind: pa.DataType) -> pa.Array:
-        return pa.array(values, kind).take(row)
-
     codes, reasons = np.unique(result.series.codes.ravel(), return_inverse=True)
     texts = pa.array([result.reasons.text(int(code)) for code in codes], pa.string())
-    nothing = pa.nulls(size, pa.decimal128(38, 12))
     above, below = result.numerator, result.denominator
+    nothing = pa.nulls(result.series.codes.size, NUMBER)
     columns = {
-        "metric": same(result.metric.name),
-        "grain": of_period([period.grain for period in periods], pa.string()),
-        "period": of_period([period.label for period in periods], pa.string()),
-        "period_start": of_period([period.start for period in periods], pa.date32()),
-        "period_end": of_period([period.end for period in periods], pa.date32()),
-        "dimension": same(by[0] if by else ""),
-        "dimension_value": pa.array([key[0] if key else "" for key in keys], pa.string()).take(column),
+        **frame.columns,
+        "metric": frame.same(result.metric.name),
         "value": _numbers(result.series),
         "reason": texts.take(pa.array(reasons)),
-        "marks": _marks(result),
         "numerator": _numbers(above) if above is not None and below is not None else nothing,
         "denominator": _numbers(below) if above is not None and below is not None else nothing,
-        "definition_version": same(result.metric.version),
+        "definition_version": frame.same(result.metric.version),
     }
+    if result.series.marks:
+        columns["marks"] = _marks(result)
     return pa.table(columns, schema=SCHEMA)
 
 
 def values_table(results: Iterable[Result]) -> pa.Table:
     """All values as one table of the published form."""
+    frames: dict[_Frame, _Frame] = {}
+    tables = []
     with localcontext(prec=PRECISION):
-        tables = [_table(result) for result in results]
+        for result in results:
+            frame = _Frame(result.request.periods, tuple(result.keys), result.request.by)
+            tables.append(_table(result, frames.setdefault(frame, frame)))
     return pa.concat_tables(tables) if tables else SCHEMA.empty_table()
