@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal, localcontext
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
 from revgauge.catalogue.buckets import Key
 from revgauge.catalogue.context import Context
-from revgauge.catalogue.engine import to_decimal
 from revgauge.catalogue.facts import Scope
 from revgauge.catalogue.measures import (
     Arithmetic,
     At,
-    Constant,
-    Curve,
     Distinct,
     Explained,
     History,
@@ -25,22 +22,21 @@ from revgauge.catalogue.measures import (
     Measure,
     Named,
     Noted,
-    OfPeriod,
     Spread,
     Total,
     Uncut,
     Unknown,
-    Worked,
     cut_leaves,
 )
 from revgauge.catalogue.params import MetricName, read_params
 from revgauge.catalogue.planner import Planner
 from revgauge.catalogue.registry import Catalogue, Metric, UnknownName
 from revgauge.catalogue.resolver import NotComputable, Resolver
-from revgauge.catalogue.series import PRECISION, ZERO, Reasons, Series, apply, combine, over_runs
+from revgauge.catalogue.series import Numbers, Reasons, Series
 from revgauge.catalogue.statistics import few, mean_interval, wilson
 from revgauge.catalogue.tasks import Answers, Cut
 from revgauge.catalogue.values_of import ValuesOf
+from revgauge.catalogue.work import Run, Work, looked_at
 from revgauge.model.period import Grain, Period
 
 
@@ -149,6 +145,7 @@ class Evaluation:
         self.planner = Planner(self.resolver)
         self.reasons = Reasons()
         self._works: dict[tuple[Cut, tuple[Key, ...]], Work] = {}
+        self._runs: dict[tuple[tuple[Period, ...], bool], Run] = {}
 
     def measure(self, request: Request) -> tuple[Metric, dict[str, Any], Measure]:
         """The metric of a request, its parameters in full, and its measure.
@@ -194,8 +191,7 @@ class Evaluation:
         """Every request answered, planned together."""
         prepared = [self.measure(request) for request in requests]
         for request, (metric, _, measure) in zip(requests, prepared, strict=True):
-            periods = [period for period in request.periods if period.begun or metric.looks_ahead]
-            self._plan(measure, periods, self._cut(request), metric.name)
+            self._plan(measure, self._begun(request, metric), self._cut(request), metric.name)
         self.planner.run()
         return [
             self._result(request, metric, params, measure)
@@ -226,7 +222,7 @@ class Evaluation:
             self._plan(measure.measure, [measure.when(period) for period in periods], cut, metric)
         elif isinstance(measure, History):
             for part in measure.of:
-                self._plan(part, _runs(measure, periods), cut, metric)
+                self._plan(part, looked_at(measure, periods), cut, metric)
         elif isinstance(measure, Uncut):
             self._plan(measure.measure, periods, cut.without(measure), metric)
         else:
@@ -236,13 +232,13 @@ class Evaluation:
     def _result(self, request: Request, metric: Metric, params: Mapping[str, Any], measure: Measure) -> Result:
         cut = self._cut(request)
         answers: Answers = {}
-        for leaf, uncut in cut_leaves(measure) if _begun(request, metric) else ():
+        begun = self._begun(request, metric)
+        for leaf, uncut in cut_leaves(measure) if begun else ():
             mine = cut.without(*uncut)
             answers[id(leaf), mine] = self.planner.answer(leaf, mine)
         keys = sorted({key for (_, mine), answer in answers.items() if mine == cut for key in answer.keys})
         if not request.by:
             keys = [()]
-        begun = [period for period in request.periods if period.begun or metric.looks_ahead]
         work = self._works.setdefault((cut, tuple(keys)), Work({}, self.reasons, cut, keys))
         work.answers.update(answers)
         series = self._framed(work.series(measure, begun), request, metric)
@@ -257,9 +253,16 @@ class Evaluation:
             result.counted = _counts(top.left) and _counts(top.right)
         if isinstance(top, Spread) and begun:
             found = work.statistics(top, begun)
-            missing = [[None] * len(keys)]
-            result.statistics = {name: _rows_for(grid, request, metric, missing[0]) for name, grid in found.items()}
+            missing = [None] * len(keys)
+            result.statistics = {name: _rows_for(grid, request, metric, missing) for name, grid in found.items()}
         return result
+
+    def _begun(self, request: Request, metric: Metric) -> Run:
+        """The periods of a request that can have a value: one and the same run for the same periods."""
+        key = (request.periods, metric.looks_ahead)
+        if key not in self._runs:
+            self._runs[key] = Run(period for period in request.periods if period.begun or metric.looks_ahead)
+        return self._runs[key]
 
     def _framed(self, series: Series, request: Request, metric: Metric) -> Series:
         """The series with a null row for each period that has not begun."""
@@ -277,11 +280,7 @@ class Evaluation:
         return framed
 
 
-def _begun(request: Request, metric: Metric) -> bool:
-    return metric.looks_ahead or any(period.begun for period in request.periods)
-
-
-def _rows_for(grid: list[list[Any]], request: Request, metric: Metric, empty: list[Any]) -> list[list[Any]]:
+def _rows_for(grid: Numbers, request: Request, metric: Metric, empty: list[Any]) -> list[Any]:
     rows = iter(grid)
     return [next(rows) if period.begun or metric.looks_ahead else empty for period in request.periods]
 
@@ -302,11 +301,6 @@ def _looks_elsewhere(measure: Measure) -> bool:
     return isinstance(measure, At | History) or any(_looks_elsewhere(part) for part in measure.parts())
 
 
-def _runs(history: History, periods: Sequence[Period]) -> list[Period]:
-    """Every period that a history looks at, once and in order."""
-    return sorted({one for period in periods for one in history.periods(period)})
-
-
 def _counts(measure: Measure) -> bool:
     """Whether a measure counts cases, so that a share of two such is one of cases."""
     match _unwrapped(measure):
@@ -316,175 +310,6 @@ def _counts(measure: Measure) -> bool:
             return isinstance(value, str) and value in {"customers", "lost"}
         case _:
             return False
-
-
-class Work:
-    """Works measures out for the keys of one cut from what was found for their leaves."""
-
-    def __init__(self, answers: Answers, reasons: Reasons, cut: Cut, keys: list[Key]) -> None:
-        """Take the answers by the identity of their leaf and the cut."""
-        self.answers = answers
-        self.reasons = reasons
-        self.cut = cut
-        self.keys = keys
-        self._known: dict[tuple[int, tuple[Period, ...]], Series] = {}
-        self._wider: dict[Cut, Work] = {}
-
-    def series(self, measure: Measure, periods: Sequence[Period]) -> Series:
-        """The values of a measure in the periods."""
-        if not periods:
-            return Series.full((0, len(self.keys)), ZERO)
-        key = (id(measure), tuple(periods))
-        if key not in self._known:
-            self._known[key] = self._series(measure, periods)
-        return self._known[key]
-
-    def _series(self, measure: Measure, periods: Sequence[Period]) -> Series:  # noqa: C901, PLR0911, PLR0912 - a kind each
-        shape = (len(periods), len(self.keys))
-        match measure:
-            case Constant(value):
-                return Series.full(shape, value)
-            case Unknown(reason):
-                return Series.null(shape, self.reasons.code(reason))
-            case Arithmetic(operation, left, right, emptiness):
-                code = self.reasons.code(emptiness or "there is nothing to divide by: the denominator is not above 0")
-                return combine(operation, self.series(left, periods), self.series(right, periods), code)
-            case Named(_, inner) | Explained(inner):
-                return self.series(inner, periods)
-            case At(inner, when):
-                return self.series(inner, [when(period) for period in periods])
-            case Uncut(inner):
-                return self._uncut(measure, inner, periods)
-            case History():
-                return self._history(measure, periods)
-            case OfPeriod():
-                return self._of_periods(measure, periods, shape)
-            case Worked(function, of, emptiness):
-                return apply(function, [self.series(part, periods) for part in of], self.reasons.code(emptiness))
-            case Noted(inner, mark, share, limit):
-                return self._noted(self.series(inner, periods), mark, share, limit, periods)
-            case Curve():
-                return self._curve(measure, periods)
-            case Spread():
-                return self._spread(measure, periods)
-            case Leaf():
-                return self._leaf(measure, periods)
-        raise TypeError(f"{type(measure).__name__} is no measure")
-
-    def _noted(self, marked: Series, mark: str, share: Measure, limit: Decimal, periods: Sequence[Period]) -> Series:
-        if any((id(leaf), self.cut.without(*uncut)) not in self.answers for leaf, uncut in cut_leaves(share)):
-            return marked  # only the value was asked for, as by a listing of rows
-        part = self.series(share, periods)
-        return Series(marked.numbers, marked.codes, {**marked.marks, mark: (part.codes == 0) & (part.numbers >= limit)})
-
-    def _uncut(self, measure: Uncut, inner: Measure, periods: Sequence[Period]) -> Series:
-        """The values for the keys without the dimensions that do not matter, each given to all keys that share it."""
-        cut = self.cut.without(measure)
-        kept = [place for place, name in enumerate(self.cut.dimensions) if name in cut.dimensions]
-        shared = [tuple(key[place] for place in kept) for key in self.keys]
-        keys = sorted(set(shared))
-        if cut not in self._wider:
-            self._wider[cut] = Work(self.answers, self.reasons, cut, keys)
-        found = self._wider[cut].series(inner, periods)
-        columns = [keys.index(key) for key in shared]
-        marks = {mark: grid[:, columns] for mark, grid in found.marks.items()}
-        return Series(found.numbers[:, columns], found.codes[:, columns], marks)
-
-    def _history(self, measure: History, periods: Sequence[Period]) -> Series:
-        every = _runs(measure, periods)
-        place = {period: row for row, period in enumerate(every)}
-        parts = [self.series(part, every) for part in measure.of]
-        runs = [[place[one] for one in measure.periods(period)] for period in periods]
-        return over_runs(measure.function, parts, runs, len(self.keys), self.reasons.code(measure.emptiness))
-
-    def _of_periods(self, measure: OfPeriod, periods: Sequence[Period], shape: tuple[int, int]) -> Series:
-        series = Series.full(shape, ZERO)
-        for row, period in enumerate(periods):
-            found = measure.number(period)
-            if found is None:
-                series.codes[row] = self.reasons.code(measure.emptiness)
-            else:
-                series.numbers[row] = found
-        return series
-
-    def _places(self, keys: list[Key]) -> tuple[list[int], list[int]]:
-        where = {key: place for place, key in enumerate(self.keys)}
-        both = [(place, where[key]) for place, key in enumerate(keys) if key in where]
-        return [there for there, _ in both], [here for _, here in both]
-
-    def _leaf(self, leaf: Leaf, periods: Sequence[Period]) -> Series:
-        shape = (len(periods), len(self.keys))
-        answer = self.answers[id(leaf), self.cut]
-        if answer.missing:
-            return Series.null(shape, self.reasons.code(answer.missing))
-        series = Series.full(shape, ZERO)
-        there, here = self._places(answer.keys)
-        spans = [leaf.days(period) for period in periods]
-        found = np.stack([answer.numbers[days] for days in spans])[:, there]
-        if isinstance(leaf, Distinct):  # counts come as they are, and none where a span has no row
-            found = np.array([[Decimal(number or 0) for number in row] for row in found], dtype=object)
-        series.numbers[:, here] = found
-        if answer.gaps and isinstance(leaf, Total):
-            gone = np.stack([answer.gaps[days] for days in spans])[:, there].astype(bool)
-            series.codes[:, here] = np.where(gone, self.reasons.code(leaf.gap_reason), 0)
-        return series
-
-    def statistics(self, leaf: Spread, periods: Sequence[Period]) -> dict[str, list[list[Any]]]:
-        """Mean, median, p90, deviation and number of cases of a spread, for each period and key."""
-        answer = self.answers[id(leaf), self.cut]
-        there, here = self._places(answer.keys)
-        names = ("mean", "median", "p90", "deviation", "cases")
-        found: dict[str, list[list[Any]]] = {name: [] for name in names}
-        for period in periods:
-            days = leaf.days(period)
-            rows: dict[str, list[Any]] = {name: [None] * len(self.keys) for name in names}
-            for place, column in zip(there, here, strict=True):
-                cases = answer.extras["cases"][days][place] if answer.extras else None
-                rows["cases"][column] = Decimal(cases or 0)
-                if not cases:
-                    continue
-                with localcontext(prec=PRECISION):
-                    rows["mean"][column] = to_decimal(answer.extras["total"][days][place]) / Decimal(cases)
-                for name in ("median", "p90", "deviation"):
-                    number = answer.extras[name][days][place]
-                    rows[name][column] = None if number is None or number != number else to_decimal(number)  # noqa: PLR0124
-            for name in names:
-                found[name].append(rows[name])
-        return found
-
-    def _spread(self, leaf: Spread, periods: Sequence[Period]) -> Series:
-        shape = (len(periods), len(self.keys))
-        answer = self.answers[id(leaf), self.cut]
-        if answer.missing:
-            return Series.null(shape, self.reasons.code(answer.missing))
-        series = Series.null(shape, self.reasons.code("no case ended in the period"))
-        grid = self.statistics(leaf, periods)[leaf.statistic]
-        for row in range(shape[0]):
-            for column in range(shape[1]):
-                if grid[row][column] is not None:
-                    series.numbers[row, column], series.codes[row, column] = grid[row][column], 0
-        if "gaps" in answer.extras:
-            there, here = self._places(answer.keys)
-            code = self.reasons.code(leaf.gap_reason)
-            for row, period in enumerate(periods):
-                for place, column in zip(there, here, strict=True):
-                    if answer.extras["gaps"][leaf.days(period)][place]:
-                        series.codes[row, column] = code
-        return series
-
-    def _curve(self, leaf: Curve, periods: Sequence[Period]) -> Series:
-        shape = (len(periods), len(self.keys))
-        answer = self.answers[id(leaf), self.cut]
-        if answer.missing:
-            return Series.null(shape, self.reasons.code(answer.missing))
-        series = Series.null(shape, self.reasons.code(leaf.emptiness))
-        for row, period in enumerate(periods):
-            for column, key in enumerate(self.keys):
-                columns = answer.parts[leaf.days(period)].get(key)
-                number = None if columns is None else leaf.function(period, *columns)
-                if number is not None:
-                    series.numbers[row, column], series.codes[row, column] = number, 0
-        return series
 
 
 __all__ = ["Evaluation", "Grain", "NotComputable", "Request", "Result", "Value"]

@@ -88,9 +88,13 @@ class Exact:
 
 def _added(one: Exact, other: Exact, sign: int) -> tuple[npt.NDArray[Any], int]:
     places = max(one.places, other.places)
-    left, right = (each.units.astype(object) * 10 ** (places - each.places) for each in (one, other))
+    left, right = (each.units.astype(object) for each in (one, other))
     with localcontext(prec=PRECISION):
-        return left + sign * right, places
+        if one.places < places:
+            left = left * 10 ** (places - one.places)
+        if other.places < places:
+            right = right * 10 ** (places - other.places)
+        return left + right if sign > 0 else left - right, places
 
 
 def _integers(rows: pa.Array) -> npt.NDArray[Any]:

@@ -20,7 +20,7 @@ from ibis import _
 
 from revgauge.catalogue.accruals import PARTS, Earnings
 from revgauge.catalogue.engine import day_literal, to_decimal
-from revgauge.catalogue.evaluation import Evaluation, Request, Value, Work
+from revgauge.catalogue.evaluation import Evaluation, Request, Value
 from revgauge.catalogue.measures import (
     Accrual,
     Arithmetic,
@@ -43,6 +43,7 @@ from revgauge.catalogue.registry import Metric
 from revgauge.catalogue.resolver import NotComputable
 from revgauge.catalogue.series import PRECISION, ZERO
 from revgauge.catalogue.tasks import Answer, Answers, Cut, column_of, narrowed
+from revgauge.catalogue.work import Work
 from revgauge.model.period import DAY, Period
 
 if TYPE_CHECKING:

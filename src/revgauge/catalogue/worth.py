@@ -39,11 +39,13 @@ class Worth:
     def on_days(self, column: str, spans: Sequence[Days], dates: Sequence[date]) -> tuple[Numbers, Gaps]:
         """For each span amounts of all currencies at the rates of its day, and which of them have none."""
         worth, gaps = self._nothing(len(spans)), self._no_gaps(len(spans))
-        for currency in self.sums.currencies:
+        rates = {currency: [self.rates.on(currency, day) for day in dates] for currency in self.sums.currencies}
+        # Read together, rates have the same places, and so have the products.
+        factors = Exact.of([rate or ZERO for listed in rates.values() for rate in listed])
+        for place, (currency, listed) in enumerate(rates.items()):
             amounts = self._over(column, spans, currency)
-            rates = [self.rates.on(currency, day) for day in dates]
-            worth += amounts.times(Exact.of([rate or ZERO for rate in rates]))
-            unknown = np.array([rate is None for rate in rates])
+            worth += amounts.times(factors[place * len(dates) : (place + 1) * len(dates)])
+            unknown = np.array([rate is None for rate in listed])
             gaps |= unknown[:, np.newaxis] & (amounts.units != 0)
         return worth.decimals(), gaps
 
