@@ -30,7 +30,9 @@ def month_ending(back: int, period: Period) -> Period:
 
 
 @derived(per_period=True, dimensions=ACCOUNT_DIMENSIONS, row_key=("account_id",), left_out=LEFT_OUT)
-def monthly_retention(account_days: ir.Table, context: Context, *, churn_months: int = 12) -> ir.Table:
+def monthly_retention(
+    account_days: ir.Table, mixed_accounts: ir.Table, context: Context, *, churn_months: int = 12
+) -> ir.Table:
     """What became in a month of the customers before it, for each of the last months up to every closing day.
 
     As changes, like the table of retained revenue, with a day for each month: its last.
@@ -39,7 +41,7 @@ def monthly_retention(account_days: ir.Table, context: Context, *, churn_months:
     months = {month_ending(back, period) for period in begun for back in range(churn_months)}
     ends = {month.start: month for month in months}
     looked = context.within(Scope(context.whole_by, tuple(ends[day] for day in sorted(ends))))
-    table: ir.Table = retained_mrr(account_days, looked, window_months=1)
+    table: ir.Table = retained_mrr(account_days, mixed_accounts, looked, window_months=1)
     return table.select(*whole_of(context), "day", "customers", "lost")
 
 

@@ -63,6 +63,7 @@ def _placed(table: ir.Table, periods: Sequence[Period], ends: Sequence[date], co
 @derived(per_period=True, dimensions=ACCOUNT_DIMENSIONS, row_key=("account_id",), left_out=LEFT_OUT)
 def retained_mrr(
     account_days: ir.Table,
+    mixed_accounts: ir.Table,
     context: Context,
     *,
     window_months: int | None = 12,
@@ -79,10 +80,10 @@ def retained_mrr(
     """
     whole = whole_of(context)
     periods = _begun(context)
-    dense_accounts = _needing_rates(account_days, context, fx, whole)
+    dense_accounts = _needing_rates(account_days, mixed_accounts, context, fx)
     days = account_days
     if dense_accounts is not None:
-        days = days.anti_join(dense_accounts, [(name, name) for name in whole])
+        days = days.anti_join(dense_accounts, "account_id")
     changes = days.select(*whole, "currency", "day", change=(_.after - _.before).cast("decimal(18, 6)"))
     nothing = ibis.literal(Decimal(0)).cast("decimal(18, 6)")
     closings = [period.closing for period in periods]
@@ -96,7 +97,7 @@ def retained_mrr(
     if dense_accounts is None:
         return stepped
     exact = {name: as_money(_[name]) for name in ("opening", "net", "gross")}
-    held = account_days.semi_join(dense_accounts, [(name, name) for name in whole])
+    held = account_days.semi_join(dense_accounts, "account_id")
     return stepped.mutate(**exact).union(_dense(held, context, window_months, fx, whole))
 
 
@@ -128,13 +129,14 @@ def _steps(ends: ir.Table, whole: tuple[str, ...]) -> ir.Table:
     return states.select(*whole, "currency", "day", **{name: after[name] - before[name] for name in after})
 
 
-def _needing_rates(account_days: ir.Table, context: Context, fx: Fx, whole: tuple[str, ...]) -> ir.Table | None:
+def _needing_rates(account_days: ir.Table, mixed_accounts: ir.Table, context: Context, fx: Fx) -> ir.Table | None:
     """Accounts whose two ends can be compared only at rates of each period.
 
     Those with rows in several currencies; at spot rates all with a foreign one.
     """
-    rare = account_days.filter(_.mixed if fx == "constant" else _.currency != context.reporting_currency)
-    found = rare.select(*whole).distinct()
+    if fx == "constant":
+        return mixed_accounts if context.holds(mixed_accounts) else None
+    found = account_days.filter(_.currency != context.reporting_currency).select("account_id").distinct()
     return context.warehouse.keep("accounts_needing_rates", found) if context.holds(found) else None
 
 

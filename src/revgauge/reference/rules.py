@@ -117,7 +117,7 @@ RULES: tuple[Rule, ...] = (
         "month, net of discounts, without tax; one-off fees, services and uncommitted usage are not among them.",
         (
             "derived.subscriptions.subscription_rows",
-            "derived.subscriptions.account_days",
+            "derived.account_days.account_days",
             "sources.units",
         ),
     ),
@@ -163,7 +163,7 @@ RULES: tuple[Rule, ...] = (
         "negative row of recurring revenue is a discount and is added as it stands.",
         (
             "derived.billing.monthly_billings",
-            "derived.movements.mrr_parts",
+            "derived.parts.mrr_parts",
         ),
     ),
     Rule(
