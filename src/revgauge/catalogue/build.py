@@ -9,9 +9,11 @@ from decimal import ROUND_HALF_EVEN, localcontext
 from functools import cached_property
 from typing import Any
 
+import ibis
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from ibis import _
 
 from revgauge.catalogue.buckets import Key
 from revgauge.catalogue.engine import MONEY
@@ -56,14 +58,12 @@ class Scope:
 def first_day(evaluation: Evaluation) -> date | None:
     """The first day of the company's history, or None if nothing with a day was loaded."""
     warehouse = evaluation.context.warehouse
-    days: list[date] = []
-    for entity, column in FIRST_DAYS:
-        if warehouse.loaded(entity):
-            table = warehouse.entity(entity)
-            found = warehouse.pairs(table.aggregate(first=table[column].cast("date").min()))[0][0]
-            if found is not None and found <= evaluation.context.now:
-                days.append(found)
-    return min(days) if days else None
+    loaded = [(entity, column) for entity, column in FIRST_DAYS if warehouse.loaded(entity)]
+    if not loaded:
+        return None
+    found = [warehouse.entity(entity).aggregate(day=_[column].cast("date").min()) for entity, column in loaded]
+    days = [day for (day,) in warehouse.pairs(ibis.union(*found)) if day is not None and day <= evaluation.context.now]
+    return min(days, default=None)
 
 
 def build(evaluation: Evaluation, scope: Scope, progress: Progress = lambda _: None) -> Built:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import duckdb
 import ibis
+import ibis.expr.operations as ops
 import ibis.expr.schema as sch
 import pyarrow as pa
 import sqlglot.expressions as sge
 
-from revgauge.catalogue.engine.base import Engine, Rows
-from revgauge.catalogue.engine.meaning import rewritten
+from revgauge.catalogue.engine.base import Engine, Rows, settled
 from revgauge.model.store import literal, overflow_folder, quoted
 
 if TYPE_CHECKING:
@@ -74,13 +74,19 @@ class DuckDB(Engine):
 
     def keep(self, name: str, expression: ir.Table) -> tuple[ir.Table, int]:
         """A temporary table."""
-        table = self.backend.create_table(name, rewritten(expression, self.rules), temp=True)
-        return table, int(self.backend.to_pyarrow(table.count()).as_py())
+        schema = settled(expression.schema())
+        types = self.backend.compiler.type_mapper
+        columns = [f"{quoted(column)} {types.to_string(kind)}" for column, kind in schema.items()]
+        self.connection.execute(f"CREATE TEMP TABLE {quoted(name)} ({', '.join(columns)})")
+        written = self.connection.execute(f"INSERT INTO {quoted(name)} {self.text(self.query(expression))}")
+        where = ops.Namespace(catalog="temp", database="main")
+        table = ops.DatabaseTable(name, schema=schema, source=self.backend, namespace=where).to_expr()
+        return table, int(written.fetchall()[0][0])
 
     def fetch(self, expression: ir.Table) -> pa.Table:
-        """The rows of an expression, as Ibis converts them."""
-        rows: pa.Table = self.backend.to_pyarrow(rewritten(expression, self.rules))
-        return rows
+        """The rows of an expression, in the types that Ibis promises."""
+        schema = expression.schema()
+        return self.arrow(self.query(expression), schema).cast(schema.to_pyarrow())
 
     def arrow(self, query: sge.Query, schema: sch.Schema) -> pa.Table:  # noqa: ARG002 - DuckDB keeps to it
         """The rows of a query, without a copy."""
