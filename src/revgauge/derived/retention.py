@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import ibis
 from ibis import _
@@ -41,21 +42,28 @@ def _begun(context: Context) -> list[Period]:
     return [period for period in context.periods if period.begun]
 
 
-def _placed(table: ir.Table, periods: Sequence[Period], ends: Sequence[date], context: Context) -> ir.Table:
-    """The rows dated on the first day of the first period whose end is on or after their day; none if all are before.
+class _Span(NamedTuple):
+    """The two ends of a window, and the day from which its period counts."""
 
-    `ends` are the opening or closing days of the periods, in order. A small calendar of single days is joined, which is
-    a plain lookup on every engine.
+    opening: date
+    closing: date
+    counts_from: date
+
+
+def _placed(table: ir.Table, ends: Sequence[tuple[date, date]], context: Context) -> ir.Table:
+    """The rows dated on the day that belongs to the first end on or after their own; none if all are before.
+
+    `ends` are in order. A small calendar of single days is joined, which is a plain lookup on every engine.
     """
     rows: list[tuple[date, date]] = []
-    for place, (period, last) in enumerate(zip(periods, ends, strict=True)):
-        first = ends[place - 1] + DAY if place else last
-        rows += [(first + timedelta(days=number), period.start) for number in range((last - first).days + 1)]
+    for place, (last, counts_from) in enumerate(ends):
+        first = ends[place - 1][0] + DAY if place else last
+        rows += [(first + timedelta(days=number), counts_from) for number in range((last - first).days + 1)]
     calendar = context.warehouse.literal_table({"calendar_day": "date", "counts_from": "date"}, rows)
     joined = table.left_join(calendar, table["day"] == calendar.calendar_day)
     early = ibis.literal(None).cast("date")
-    if periods:
-        early = ibis.ifelse(table["day"] <= day_literal(ends[0]), day_literal(periods[0].start), None)
+    if ends:
+        early = ibis.ifelse(table["day"] <= day_literal(ends[0][0]), day_literal(ends[0][1]), None)
     columns = {name: joined[name] for name in table.columns if name != "day"}
     return joined.select(**columns, day=ibis.coalesce(early, joined.counts_from)).filter(_.day.notnull())
 
@@ -84,21 +92,76 @@ def retained_mrr(
     days = account_days
     if dense_accounts is not None:
         days = days.anti_join(dense_accounts, "account_id")
-    changes = days.select(*whole, "currency", "day", change=(_.after - _.before).cast("decimal(18, 6)"))
-    nothing = ibis.literal(Decimal(0)).cast("decimal(18, 6)")
-    closings = [period.closing for period in periods]
-    openings = [opening_day(period, window_months) for period in periods]
-    at_close = _placed(changes, periods, closings, context)
-    at_open = _placed(changes, periods, openings, context)
-    ends = at_close.select(*whole, "currency", "day", then=nothing, later=_.change).union(
-        at_open.select(*whole, "currency", "day", then=_.change, later=nothing)
-    )
-    stepped = _steps(ends, whole)
+    spans = [_Span(opening_day(period, window_months), period.closing, period.start) for period in periods]
+    if all(span.closing == later.opening for span, later in pairwise(spans)):
+        stepped = _netted(days, spans, whole, context)
+    else:
+        stepped = _steps(_both_ends(days, spans, whole, context), whole)
     if dense_accounts is None:
         return stepped
     exact = {name: as_money(_[name]) for name in ("opening", "net", "gross")}
     held = account_days.semi_join(dense_accounts, "account_id")
     return stepped.mutate(**exact).union(_dense(held, context, window_months, fx, whole))
+
+
+def _netted(days: ir.Table, spans: Sequence[_Span], whole: tuple[str, ...], context: Context) -> ir.Table:
+    """What accounts add to the sums, where each window opens as the one before it closes.
+
+    Then an account matters only in the windows in which it changed: what it adds to such a one, and from the next one
+    on, follows from its first state there and its last. What came before the first window is a window of its own.
+    """
+    nexts = [*(span.counts_from for span in spans[1:]), None]
+    rows = [
+        (span.opening + timedelta(days=number), span.counts_from, after)
+        for span, after in zip(spans, nexts, strict=True)
+        for number in range(1, (span.closing - span.opening).days + 1)
+    ]
+    kinds = {"calendar_day": "date", "inside": "date", "after_it": "date"}
+    calendar = context.warehouse.literal_table(kinds, rows)
+    placed = days.left_join(calendar, days.day == calendar.calendar_day)
+    if spans:
+        early, first = placed.day <= day_literal(spans[0].opening), day_literal(spans[0].counts_from)
+        placed = placed.mutate(after_it=ibis.ifelse(early, first, placed.after_it))
+    ends = placed.group_by(*whole, "currency", "inside", "after_it").aggregate(
+        opened=_.before.argmin(_.day), closed=_.after.argmax(_.day)
+    )
+    ends = ends.filter(_.opened != _.closed)
+    kind = "decimal(18, 6)"
+    nothing, none = ibis.literal(Decimal(0)).cast(kind), ibis.literal(0).cast("int64")
+    member, gone = _.opened > 0, flag((_.opened > 0) & (_.closed <= 0))
+    capped = ibis.least(_.opened, _.closed)
+    inside = ends.filter(_.inside.notnull() & member).select(
+        *whole,
+        "currency",
+        day=_.inside,
+        opening=nothing,
+        net=(_.closed - _.opened).cast(kind),
+        gross=(capped - _.opened).cast(kind),
+        customers=none,
+        lost=gone,
+    )
+    after = ends.filter(_.after_it.notnull()).select(
+        *whole,
+        "currency",
+        day=_.after_it,
+        opening=(_.closed - _.opened).cast(kind),
+        net=ibis.ifelse(member, nothing, _.closed),
+        gross=(_.closed - ibis.ifelse(member, capped, nothing)).cast(kind),
+        customers=flag(_.closed > 0) - flag(member),
+        lost=-gone,
+    )
+    return inside.union(after)
+
+
+def _both_ends(days: ir.Table, spans: Sequence[_Span], whole: tuple[str, ...], context: Context) -> ir.Table:
+    """The changes of accounts, each once where it counts for an opening day and once where it does for a close."""
+    changes = days.select(*whole, "currency", "day", change=(_.after - _.before).cast("decimal(18, 6)"))
+    nothing = ibis.literal(Decimal(0)).cast("decimal(18, 6)")
+    at_close = _placed(changes, [(span.closing, span.counts_from) for span in spans], context)
+    at_open = _placed(changes, [(span.opening, span.counts_from) for span in spans], context)
+    return at_close.select(*whole, "currency", "day", then=nothing, later=_.change).union(
+        at_open.select(*whole, "currency", "day", then=_.change, later=nothing)
+    )
 
 
 def _steps(ends: ir.Table, whole: tuple[str, ...]) -> ir.Table:
