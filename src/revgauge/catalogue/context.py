@@ -169,7 +169,11 @@ class Context:
 
     def known(self, moment: Any) -> Any:
         """An instant, or nothing if it lies after the day `now`."""
-        return ibis.ifelse(self.day(moment) <= self.today(), moment, None)
+        return ibis.ifelse(self.has_come(moment), moment, None)
+
+    def has_come(self, moment: Any) -> Any:
+        """Whether an instant lies on the day `now` or before: told by the end of that day, so that nothing is cast."""
+        return moment < self.end()
 
     def known_day(self, day: Any) -> Any:
         """A day, or nothing if it lies after the day `now`."""

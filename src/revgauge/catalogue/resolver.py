@@ -133,10 +133,22 @@ class Resolver:
         )
 
     def ask(self, facts: Facts, columns: Iterable[str] | None) -> None:
-        """Say which columns of the facts will be read, so that costly ones are made for a reason; None: all."""
+        """Say which columns of the facts will be read, so that costly ones are made for a reason; None: all.
+
+        The tables that they are made of are told too: one that several readers share is then made once, for all.
+        """
         costly = self._costly(facts.name)
         wanted = costly if columns is None else costly.intersection(columns)
-        self._asked[facts] = self._asked.get(facts, frozenset()) | wanted
+        known = self._asked.get(facts)
+        if known is not None and wanted <= known:
+            return
+        self._asked[facts] = wanted.union(known or ())
+        definition = self.catalogue.derived.get(facts.name)
+        if definition is not None:
+            params = {**facts.params_dict(), **definition.fixed}
+            for name in definition.reads:
+                if name in self.catalogue.derived:
+                    self.ask(self.facts(name, params, facts.scope), wanted)
 
     def _costly(self, name: str) -> frozenset[str]:
         """The costly columns of a derived table and of those that it reads."""
