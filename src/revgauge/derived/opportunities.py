@@ -6,6 +6,8 @@ like at an instant comes from spells, the stretches between two changes of its h
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, Any, Literal
 
 import ibis
@@ -15,7 +17,6 @@ from revgauge.catalogue.engine import as_money, flag, seconds_between, times
 from revgauge.catalogue.facts import Dimension, of_account, of_person, own
 from revgauge.catalogue.registry import derived
 from revgauge.derived.billing import DIMENSIONS as ACCOUNT
-from revgauge.model.period import DAY
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -44,13 +45,13 @@ OPPORTUNITY_DIMENSIONS: dict[str, Dimension] = {
 # -- opportunities and their history ----------------------------------------------------------------------------------
 
 
-@derived(optional=frozenset({"opportunities"}))
+@derived(kept=False, optional=frozenset({"opportunities"}))
 def known_opportunities(opportunities: ir.Table, context: Context) -> ir.Table:
     """Opportunities as they are known on the day `now`, without duplicates.
 
     Types and pipelines have their plain name where none is given; `won` and `closed` say what has happened by then.
     """
-    rows = context.resolved(opportunities.filter(_.duplicate_of.isnull()))
+    rows = context.resolved(opportunities.filter(_.duplicate_of.isnull() & context.has_come(_.created_at)))
     rows = rows.mutate(
         closed_at=context.known(_.closed_at),
         accepted_at=context.known(_.accepted_at),
@@ -60,7 +61,6 @@ def known_opportunities(opportunities: ir.Table, context: Context) -> ir.Table:
         currency=_.currency.fill_null(context.reporting_currency),
         created_day=context.day(_.created_at),
     )
-    rows = rows.filter(_.created_day <= context.today())
     return rows.mutate(
         closed_day=context.day(_.closed_at),
         closed=_.closed_at.notnull(),
@@ -68,16 +68,44 @@ def known_opportunities(opportunities: ir.Table, context: Context) -> ir.Table:
     )
 
 
-@derived(kept=False, row_key=("opportunity_id", "account_id"))
+@derived(row_key=("opportunity_id", "account_id"), optional=frozenset({"stages"}), costly=("owner_id", "pitched"))
 def deals(
     known_opportunities: ir.Table,
+    opportunity_changes: ir.Table,
+    stages: ir.Table,
+    context: Context,
     *,
     types: tuple[str, ...] = SOLD,
     exclude_loss_reasons: tuple[str, ...] = NEVER_OPPORTUNITIES,
 ) -> ir.Table:
-    """The opportunities that sales figures count: of the types asked for, without those that never were any."""
-    rows = known_opportunities.filter(_.type.isin(types))
-    return rows.filter(~_never_was(exclude_loss_reasons))
+    """The opportunities that sales figures count: of the types asked for, without those that never were any.
+
+    `cycle_seconds` lie between creation and closing, empty where the closing comes first. `created_owner` and
+    `closed_owner` are the owners of then; `was_open` marks those that were open at the end of any day. All that sales
+    figures ask of the history of a deal stands beside it, so that events are made from one row each.
+    """
+    rows = known_opportunities.filter(_.type.isin(types) & ~_never_was(exclude_loss_reasons))
+    cycle = seconds_between(_.created_at, _.closed_at)
+    rows = rows.select(
+        *("opportunity_id", "account_id", "lead_id", "type", "channel", "campaign_id", "pipeline", "owner_id"),
+        *("amount", "currency", "loss_reason", "won", "closed", "expected_close_on"),
+        *("created_at", "created_day", "accepted_at", "pitched_at", "closed_at", "closed_day"),
+        cycle_seconds=ibis.ifelse(cycle >= 0, cycle, None),
+        was_open=_.closed_day.isnull() | (_.closed_day > _.created_day),
+    )
+    told = rows.columns
+    pitched = _.won | _.pitched_at.notnull()
+    if context.asks("pitched"):
+        rows, reached = _with_stages_reached(rows, opportunity_changes, stages, context)
+        pitched = pitched | reached
+    rows = rows.select(*told, pitched=pitched)
+    told = rows.columns
+    if not context.asks("owner_id"):
+        return rows.mutate(created_owner=_.owner_id, closed_owner=_.owner_id)
+    owners = spells(opportunity_changes, "owner_id")
+    then = ibis.coalesce(_.then_owner_id, _.owner_id)
+    rows = at_instant(rows, owners, "created_at").select(*told, created_owner=then)
+    return at_instant(rows, owners.view(), "closed_at").select(*told, "created_owner", closed_owner=then)
 
 
 def _never_was(reasons: tuple[str, ...]) -> Any:
@@ -85,12 +113,10 @@ def _never_was(reasons: tuple[str, ...]) -> Any:
     return _.closed & ~_.won & _.loss_reason.isin(reasons).fill_null(False)
 
 
-@derived(optional=frozenset({"opportunity_history"}))
+@derived(kept=False, optional=frozenset({"opportunity_history"}))
 def opportunity_changes(opportunity_history: ir.Table, context: Context) -> ir.Table:
     """Changes of opportunities up to the day `now`."""
-    changes = opportunity_history.filter(_.changed_at.notnull())
-    changes = changes.mutate(changed_day=context.day(_.changed_at))
-    return changes.filter(_.changed_day <= context.today())
+    return opportunity_history.filter(context.has_come(_.changed_at)).mutate(changed_day=context.day(_.changed_at))
 
 
 def spells(opportunity_changes: ir.Table, value: str, *beside: str) -> ir.Table:
@@ -140,59 +166,51 @@ def after_day(rows: ir.Table, history: ir.Table, day: str) -> ir.Table:
 # -- created and closed -----------------------------------------------------------------------------------------------
 
 
+@derived()
+def usual_cycle(deals: ir.Table) -> ir.Table:
+    """How long nine in ten of the deals that closed took at most."""
+    return deals.aggregate(usual_seconds=_.cycle_seconds.cast("float64").quantile(0.9))
+
+
 @derived(
+    kept=False,
     dimensions=OPPORTUNITY_DIMENSIONS,
     row_key=("opportunity_id", "account_id", "event"),
-    optional=frozenset({"stages"}),
     needs=("opportunities.created_at",),
-    costly=("owner_id",),
+    costly=("ripening",),
 )
-def deal_events(deals: ir.Table, opportunity_changes: ir.Table, stages: ir.Table, context: Context) -> ir.Table:
+def deal_events(deals: ir.Table, usual_cycle: ir.Table, context: Context) -> ir.Table:
     """One row for each deal when it was `created` and one when it was `closed`, with what is known of it today.
 
     `owner_id` is the owner at the event; `amount` is the present amount at the rate of the event's day, and
     `unconverted` marks one without a rate. `cycle_seconds` lie between creation and closing, empty where the closing
     comes first. `ripening` marks a creation whose deal is open and younger than nine in ten were when they closed.
     """
-    pitched = _pitched(deals, opportunity_changes, stages)
-    rows = deals.left_join(pitched, deals.opportunity_id == pitched.pitched_id)
-    cycle = seconds_between(_.created_at, _.closed_at)
-    rows = rows.mutate(
-        pitched=_.won | _.pitched_at.notnull() | _.pitched_id.notnull(),
-        cycle_seconds=ibis.ifelse(cycle >= 0, cycle, None),
-    )
-    usual = rows.aggregate(usual_seconds=_.cycle_seconds.cast("float64").quantile(0.9))
-    rows = rows.cross_join(usual)
+    closed = _event(deals.filter(_.closed), "closed", ibis.literal(False))
+    return _converted(_created(deals, usual_cycle, context).union(closed), context)
+
+
+def _created(deals: ir.Table, usual_cycle: ir.Table, context: Context) -> ir.Table:
+    """The creations of deals."""
+    if not context.asks("ripening"):
+        return _event(deals, "created", ibis.literal(False))
     age = seconds_between(_.created_at, context.end())
-    carried = (
+    return _event(deals.cross_join(usual_cycle), "created", ~_.closed & (age < _.usual_seconds).fill_null(False))
+
+
+def _event(deals: ir.Table, event: Literal["created", "closed"], ripening: Any) -> ir.Table:
+    """What is told of deals on the day of an event."""
+    return deals.select(
         *("opportunity_id", "account_id", "type", "channel", "campaign_id", "pipeline", "lead_id", "currency"),
         *("created_at", "accepted_at", "pitched_at", "closed_at", "loss_reason"),
         *("won", "closed", "pitched", "cycle_seconds"),
-    )
-    created = rows.select(
-        *carried,
-        event=ibis.literal("created"),
-        day=_.created_day,
-        at=_.created_at,
-        present_owner=_.owner_id,
+        event=ibis.literal(event),
+        day=_[f"{event}_day"],
+        at=_[f"{event}_at"],
         stated=_.amount,
-        ripening=~_.closed & (age < _.usual_seconds).fill_null(False),
+        ripening=ripening,
+        owner_id=_[f"{event}_owner"],
     )
-    closed = rows.filter(_.closed).select(
-        *carried,
-        event=ibis.literal("closed"),
-        day=_.closed_day,
-        at=_.closed_at,
-        present_owner=_.owner_id,
-        stated=_.amount,
-        ripening=ibis.literal(False),
-    )
-    events = created.union(closed)
-    told = (*created.columns[:-3], "stated", "ripening")
-    if not context.asks("owner_id"):
-        return _converted(events.select(*told, owner_id=_.present_owner), context)
-    events = at_instant(events, spells(opportunity_changes, "owner_id"), "at")
-    return _converted(events.select(*told, owner_id=ibis.coalesce(_.then_owner_id, _.present_owner)), context)
 
 
 def _converted(events: ir.Table, context: Context) -> ir.Table:
@@ -205,19 +223,43 @@ def _converted(events: ir.Table, context: Context) -> ir.Table:
     ).drop("rate")
 
 
-def _pitched(deals: ir.Table, opportunity_changes: ir.Table, stages: ir.Table) -> ir.Table:
-    """Deals that were in an open stage at or beyond the first pitch stage of their pipeline."""
+def _with_stages_reached(
+    deals: ir.Table, opportunity_changes: ir.Table, stages: ir.Table, context: Context
+) -> tuple[ir.Table, Any]:
+    """The deals with what their history tells, and whether they were in an open stage at or beyond the first pitch.
+
+    The stages are few, so those that count are named: the history is read once, and not once for each pipeline.
+    """
+    late = _late_stages(stages, context)
+    if not late:
+        return deals, ibis.literal(False)
+    every = frozenset[str]().union(*late)
+    seen = opportunity_changes.filter(_.stage.isin(sorted(every))).group_by(seen_id=_.opportunity_id)
+    seen = seen.aggregate(
+        **{f"seen_{place}": _.stage.isin(sorted(names)).any() for place, names in enumerate(late) if names != every}
+    )
+    deals = deals.left_join(seen, deals.opportunity_id == seen.seen_id)
+    reached = [
+        _.pipeline.isin(pipelines) & (_.seen_id.notnull() if names == every else _[f"seen_{place}"].fill_null(False))
+        for place, (names, pipelines) in enumerate(late.items())
+    ]
+    return deals, reduce(or_, reached)
+
+
+def _late_stages(stages: ir.Table, context: Context) -> dict[frozenset[str], list[str]]:
+    """The open stages at or beyond the first pitch stage, and the pipelines in which it is these."""
     known = stages.mutate(pipeline=_.pipeline.fill_null(PLAIN_PIPELINE))
     pitch = known.filter(_.is_pitch).group_by(pitch_pipeline=_.pipeline).aggregate(pitch_position=_.position.min())
     late = known.inner_join(pitch, known.pipeline == pitch.pitch_pipeline)
     late = late.filter((_.position >= _.pitch_position) & ~_.kind.isin(["won", "lost"]).fill_null(False))
-    late = late.select(late_pipeline=_.pipeline, late_stage=_.stage)
-    changes = opportunity_changes.select(pitched_id=_.opportunity_id, seen_stage=_.stage)
-    seen = changes.inner_join(late, changes.seen_stage == late.late_stage)
-    seen = seen.select("pitched_id", "late_pipeline").distinct()
-    deal = deals.select("opportunity_id", "pipeline")
-    reached = seen.inner_join(deal, [seen.pitched_id == deal.opportunity_id, seen.late_pipeline == deal["pipeline"]])
-    return reached.select("pitched_id").distinct()
+    late = late.filter(_.stage.notnull()).select("pipeline", "stage")
+    stages_of: dict[str, set[str]] = {}
+    for pipeline, stage in context.warehouse.pairs(late):
+        stages_of.setdefault(pipeline, set()).add(stage)
+    alike: dict[frozenset[str], list[str]] = {}
+    for pipeline, names in sorted(stages_of.items()):
+        alike.setdefault(frozenset(names), []).append(pipeline)
+    return alike
 
 
 @derived(kept=False, dimensions=OPPORTUNITY_DIMENSIONS, row_key=("opportunity_id", "account_id", "reason"))
@@ -264,44 +306,60 @@ def _left_out(rows: ir.Table, reason: Any) -> ir.Table:
 
 
 @derived(
+    kept=False,
     dimensions=OPPORTUNITY_DIMENSIONS,
     row_key=("opportunity_id", "account_id"),
-    needs=("opportunities.amount",),
+    needs=("opportunities.created_at", "opportunities.amount"),
     left_out="deal_events_left_out",
     per_period=lambda params: params["amount"] == "period_end",
+    costly=("ripening",),
 )
 def created_deal_values(
-    deal_events: ir.Table, opportunity_changes: ir.Table, context: Context, *, amount: AmountOf = "period_end"
+    deals: ir.Table,
+    usual_cycle: ir.Table,
+    opportunity_changes: ir.Table,
+    context: Context,
+    *,
+    amount: AmountOf = "period_end",
 ) -> ir.Table:
     """Deals on the day of their creation with what they were worth, at the rate of that day.
 
     `period_end` is the amount in force at the end of the period of the creation, so that a past period does not move;
     `creation` the first amount that was given; `current` today's. `present` marks an amount that no history tells.
     """
-    created = deal_events.filter(_.event == "created")
+    created = _created(deals, usual_cycle, context)
     if amount == "current":
-        return created.mutate(present=ibis.literal(False))
-    created = created.drop("amount", "unconverted")
-    history = spells(opportunity_changes, "amount", "currency")
-    if amount == "creation":
-        first = history.filter(_.first)
-        found = created.left_join(first, created.opportunity_id == first.of_opportunity)
-        found = found.select(*created.columns, "then_amount", "then_currency", settled=ibis.literal(False))
-    else:
-        found = after_day(_with_period_end(created, context), history, "closing_day")
+        return _converted(created, context).mutate(present=ibis.literal(False))
+    changes = opportunity_changes.filter(_.amount.notnull())
+    settled = ibis.literal(False)
+    columns = created.columns
+    if amount == "period_end":
+        # A deal that was closed by then is worth what it was closed with, whatever its history says.
         settled = (context.day(_.closed_at) <= _.closing_day).fill_null(False)
-        found = found.select(*created.columns, "then_amount", "then_currency", settled=settled)
-    told = _.then_amount.notnull() & ~_.settled
+        created = _with_period_end(created, "day", context)
+        ends = _with_period_end(deals.select("closed_at", of_deal=_.opportunity_id, day=_.created_day), "day", context)
+        ends = ends.filter(~settled).select("of_deal", "closing_day")
+        changes = changes.inner_join(
+            ends, [changes.opportunity_id == ends.of_deal, changes.changed_day <= ends.closing_day]
+        )
+        order = [ibis.desc("changed_at"), ibis.desc("amount"), ibis.desc("currency", nulls_first=True)]
+    else:
+        order = [_.changed_at, _.amount, _.currency]
+    place = ibis.row_number().over(ibis.window(group_by="opportunity_id", order_by=order))
+    standing = changes.mutate(place=place).filter(_.place == 0)
+    standing = standing.select(of_deal=_.opportunity_id, then_amount=_.amount, then_currency=_.currency)
+    found = created.left_join(standing, created.opportunity_id == standing.of_deal).drop("of_deal")
+    told = _.then_amount.notnull()
     found = found.select(
-        *(name for name in created.columns if name not in {"stated", "currency"}),
+        *(name for name in columns if name not in {"stated", "currency"}),
         stated=ibis.ifelse(told, _.then_amount, _.stated),
         currency=ibis.ifelse(told, ibis.coalesce(_.then_currency, _.currency), _.currency),
-        present=_.then_amount.isnull() & ~_.settled & _.stated.notnull(),
+        present=_.then_amount.isnull() & ~settled & _.stated.notnull(),
     )
     return _converted(found, context)
 
 
-def _with_period_end(created: ir.Table, context: Context) -> ir.Table:
+def _with_period_end(created: ir.Table, day: str, context: Context) -> ir.Table:
     """Deals with the closing day of the period that they were created in; those of no period are dropped.
 
     Only the different days meet the periods, so that the cost grows with the deals and not with periods times deals.
@@ -310,91 +368,10 @@ def _with_period_end(created: ir.Table, context: Context) -> ir.Table:
         {"first_day": "date", "closing_day": "date"},
         [(period.start, period.closing) for period in context.periods if period.begun],
     )
-    days = created.select(creation_day=_.day).distinct()
+    days = created.select(creation_day=_[day]).distinct()
     ends = days.inner_join(spine, [days.creation_day >= spine.first_day, days.creation_day <= spine.closing_day])
     ends = ends.select("creation_day", "closing_day")
-    return created.inner_join(ends, created["day"] == ends.creation_day).drop("creation_day")
-
-
-# -- open -------------------------------------------------------------------------------------------------------------
-
-
-@derived(
-    dimensions=OPPORTUNITY_DIMENSIONS,
-    row_key=("opportunity_id", "account_id"),
-    needs=("opportunities.created_at", "opportunities.closed_at"),
-    left_out="deal_events_left_out",
-    costly=("owner_id", "overdue"),
-)
-def open_deal_changes(deals: ir.Table, opportunity_changes: ir.Table, context: Context) -> ir.Table:
-    """Changes of the number of open deals, to be added up to a state, and of those past their expected close.
-
-    A deal that changes hands leaves one owner and comes to the other on the same day; owner and expected date of a day
-    are the last ones known at its end.
-    """
-    if not context.asks("owner_id") and not context.asks("overdue"):
-        return _opened_and_closed(deals)
-    owners = spells(opportunity_changes, "owner_id")
-    expected = spells(opportunity_changes, "expected_close_on")
-    turns = owners.select("of_opportunity", "since_day").union(expected.select("of_opportunity", "since_day"))
-    opened = deals.filter(_.closed_day.isnull() | (_.closed_day > _.created_day))
-    known = opened.select(of_deal=_.opportunity_id, opened_day=_.created_day, closing_day=_.closed_day)
-    later = turns.inner_join(known, turns.of_opportunity == known.of_deal)
-    later = later.filter((_.since_day > _.opened_day) & (_.closing_day.isnull() | (_.since_day < _.closing_day)))
-    starts = later.select(of_deal=_.of_opportunity, start=_.since_day).union(
-        known.select("of_deal", start=_.opened_day)
-    )
-    starts = starts.distinct()
-    starts = starts.mutate(next_start=_.start.lead().over(ibis.window(group_by="of_deal", order_by="start")))
-    states = opened.inner_join(starts, opened.opportunity_id == starts.of_deal)
-    states = states.mutate(stop=ibis.coalesce(_.next_start, _.closed_day))
-    carried = ("opportunity_id", "account_id", "type", "channel", "campaign_id", "pipeline")
-    states = states.select(*carried, "start", "stop", present_owner=_.owner_id, present_expected=_.expected_close_on)
-    states = after_day(states, owners, "start").select(
-        *carried,
-        "start",
-        "stop",
-        "present_expected",
-        owner_id=ibis.coalesce(_.then_owner_id, _.present_owner),
-    )
-    states = after_day(states, expected, "start").select(
-        *carried,
-        "start",
-        "stop",
-        "owner_id",
-        expected_close_on=ibis.coalesce(_.then_expected_close_on, _.present_expected),
-    )
-    states = states.mutate(late_from=ibis.greatest(_.start, _.expected_close_on + ibis.interval(days=DAY.days)))
-    late = states.filter(
-        _.expected_close_on.notnull() & (_.late_from <= context.today()) & (_.stop.isnull() | (_.late_from < _.stop))
-    )
-    one, none = ibis.literal(1).cast("int64"), ibis.literal(0).cast("int64")
-    told = (*carried, "owner_id", "expected_close_on")
-    return ibis.union(
-        states.select(*told, day=_.start, open=one, overdue=none),
-        states.filter(_.stop.notnull()).select(*told, day=_.stop, open=-one, overdue=none),
-        late.select(*told, day=_.late_from.cast("date"), open=none, overdue=one),
-        late.filter(_.stop.notnull()).select(*told, day=_.stop, open=none, overdue=-one),
-    )
-
-
-def _opened_and_closed(deals: ir.Table) -> ir.Table:
-    """The same where nobody asks whose the deals are or whether they are late: one change at each end."""
-    opened = deals.filter(_.closed_day.isnull() | (_.closed_day > _.created_day))
-    one, none = ibis.literal(1).cast("int64"), ibis.literal(0).cast("int64")
-    told = (
-        "opportunity_id",
-        "account_id",
-        "type",
-        "channel",
-        "campaign_id",
-        "pipeline",
-        "owner_id",
-        "expected_close_on",
-    )
-    return opened.select(*told, day=_.created_day, open=one, overdue=none).union(
-        opened.filter(_.closed_day.notnull()).select(*told, day=_.closed_day, open=-one, overdue=none)
-    )
+    return created.inner_join(ends, created[day] == ends.creation_day).drop("creation_day")
 
 
 # -- won, for recurring revenue ---------------------------------------------------------------------------------------
