@@ -65,15 +65,19 @@ LEAD_DIMENSIONS: dict[str, Dimension] = {
 
 OWN_FIRST = ("qualified_at", "accepted_at", "converted_at")
 """Milestones that a survivor takes from its duplicates only where its own is empty."""
+CRITERIA = ("has_budget", "has_authority", "has_need", "has_timing")
+"""What is asked of a lead that is to become an opportunity."""
+TOLD = ("lead_id", "account_id", "direction", "channel", "campaign_id", "owner_id", "created_at")
+"""What events tell of a lead as it stands."""
 
 
 # -- who is a lead ----------------------------------------------------------------------------------------------------
 
 
-@derived(needs=("leads.created_at",))
+@derived(kept=False, needs=("leads.created_at",))
 def known_leads(leads: ir.Table, context: Context) -> ir.Table:
     """Leads created up to the day `now`, duplicates too, with the lead under which each counts: `target_id`."""
-    rows = leads.filter(context.day(_.created_at) <= context.today())
+    rows = leads.filter(context.has_come(_.created_at))
     merges = rows.filter(_.duplicate_of.notnull()).select("lead_id", "duplicate_of")
     ends = follow(dict(context.warehouse.pairs(merges)))
     if not ends:
@@ -95,34 +99,33 @@ def lead_links(known_leads: ir.Table, opportunities: ir.Table) -> ir.Table:
 # -- what it reached --------------------------------------------------------------------------------------------------
 
 
-@derived(
-    row_key=("lead_id", "account_id"),
-    optional=frozenset({"subscriptions"}),
-    fixed={"types": SOLD, "exclude_loss_reasons": NEVER_OPPORTUNITIES},
-)
-def lead_states(
-    known_leads: ir.Table, lead_links: ir.Table, deals: ir.Table, subscriptions: ir.Table, context: Context
-) -> ir.Table:
+@derived(fixed={"types": SOLD, "exclude_loss_reasons": NEVER_OPPORTUNITIES})
+def lead_deals(lead_links: ir.Table, deals: ir.Table) -> ir.Table:
+    """What the deals of each lead came to: the earliest creation, acceptance and closing as won among them."""
+    reached = lead_links.inner_join(deals, lead_links.linked_id == deals.opportunity_id)
+    return reached.group_by(of_lead=_.target_id).aggregate(
+        first_deal_at=_.created_at.min(),
+        deal_accepted_at=_.accepted_at.min(),
+        deal_won_at=ibis.ifelse(_.won, _.closed_at, None).min(),
+    )
+
+
+@derived(row_key=("lead_id", "account_id"), optional=frozenset({"subscriptions"}))
+def lead_states(known_leads: ir.Table, lead_deals: ir.Table, subscriptions: ir.Table, context: Context) -> ir.Table:
     """Every lead that counts with the instants of its milestones, empty where it has not reached them by `now`.
 
     `met_criteria` says how many of budget, authority, need and timing are known to be there. `<milestone>_after` is
     the time on a wall clock from the lead's creation to the milestone, in seconds, and `watched` that to the end of the
     day `now`, so that a window of n days is over at the same time of the day.
     """
+    served = _self_served(known_leads, lead_deals, subscriptions, context)
     leads = _own_milestones(known_leads, context)
-    reached = lead_links.inner_join(deals, lead_links.linked_id == deals.opportunity_id)
-    reached = reached.group_by(of_lead=_.target_id).aggregate(
-        first_deal_at=_.created_at.min(),
-        deal_accepted_at=_.accepted_at.min(),
-        deal_won_at=ibis.ifelse(_.won, _.closed_at, None).min(),
-    )
-    leads = leads.left_join(reached, leads.lead_id == reached.of_lead)
+    leads = leads.left_join(lead_deals, leads.lead_id == lead_deals.of_lead)
+    leads = leads.left_join(served, leads.lead_id == served.served_lead)
     leads = leads.mutate(
         opportunity_at=ibis.ifelse(_.of_lead.notnull(), ibis.coalesce(_.converted_at, _.first_deal_at), None),
-        met_criteria=sum(
-            ibis.ifelse(_[name].fill_null(False), 1, 0)
-            for name in ("has_budget", "has_authority", "has_need", "has_timing")
-        ),
+        activated_at=ibis.coalesce(_.deal_won_at, _.served_at),
+        met_criteria=sum(ibis.ifelse(_[name].fill_null(False), 1, 0) for name in CRITERIA),
     )
     leads = leads.mutate(
         opportunity_and_accepted_at=ibis.ifelse(
@@ -131,39 +134,48 @@ def lead_states(
             None,
         )
     )
-    return _told(_activated(leads, subscriptions, context), context)
+    return _told(leads, context)
 
 
 def _own_milestones(known_leads: ir.Table, context: Context) -> ir.Table:
     """Leads that are no duplicates, with milestones of their own or else the earliest of their duplicates."""
-    rows = known_leads.mutate(
-        **{name: context.known(_[name]) for name in (*OWN_FIRST, "disqualified_at")},
-    )
-    twins = rows.filter(_.duplicate_of.notnull()).group_by(twin_of=_.target_id)
-    twins = twins.aggregate(**{f"twin_{name}": _[name].min() for name in OWN_FIRST})
-    leads = context.resolved(rows.filter(_.duplicate_of.isnull()))
+    known = {name: context.known(_[name]) for name in OWN_FIRST}
+    twins = known_leads.filter(_.duplicate_of.notnull()).group_by(twin_of=_.target_id)
+    twins = twins.aggregate(**{f"twin_{name}": instant.min() for name, instant in known.items()})
+    leads = _resolved(known_leads, context, *TOLD, "disqualified_at", *OWN_FIRST, *CRITERIA)
     leads = leads.left_join(twins, leads.lead_id == twins.twin_of)
-    return leads.mutate(**{name: ibis.coalesce(_[name], _[f"twin_{name}"]) for name in OWN_FIRST})
+    return leads.select(
+        *TOLD,
+        *CRITERIA,
+        disqualified_at=context.known(_.disqualified_at),
+        **{name: ibis.coalesce(instant, _[f"twin_{name}"]) for name, instant in known.items()},
+    )
 
 
-def _activated(leads: ir.Table, subscriptions: ir.Table, context: Context) -> ir.Table:
-    """The leads with the instant at which each became a client.
+def _resolved(known_leads: ir.Table, context: Context, *columns: str) -> ir.Table:
+    """These columns of the leads that are no duplicates."""
+    return context.resolved(known_leads.filter(_.duplicate_of.isnull()).select(*columns))
 
-    Through a deal of its own; or, if no lead of its account won a deal, through the account's first subscription,
-    which is credited to the earliest lead. Who subscribed before was a customer already.
+
+def _self_served(known_leads: ir.Table, lead_deals: ir.Table, subscriptions: ir.Table, context: Context) -> ir.Table:
+    """The leads that became clients by the first subscription of their account, and when: `served_at`.
+
+    Where no lead of the account won a deal, it is credited to the earliest; who subscribed before the first lead was a
+    customer already.
     """
     begun = subscriptions.filter(_.started_on <= context.today()).select("account_id", "started_on")
     begun = context.resolved(begun).group_by(subscriber=_.account_id).aggregate(subscribed_on=_.started_on.min())
-    leads = leads.left_join(begun, leads.account_id == begun.subscriber)
-    siblings = ibis.window(group_by="account_id")
+    leads = _resolved(known_leads, context, "lead_id", "account_id", "created_at")
+    leads = leads.mutate(created_day=context.day(_.created_at))
+    won = lead_deals.filter(_.deal_won_at.notnull()).select(won_lead=_.of_lead)
+    won = leads.inner_join(won, leads.lead_id == won.won_lead).select(won_account=_.account_id)
+    # The earliest of the leads up to the subscription is the earliest of all, if there is any.
+    before = leads.inner_join(begun, [leads.account_id == begun.subscriber, leads.created_day <= begun.subscribed_on])
+    before = before.anti_join(won, before.account_id == won.won_account)
     in_order = ibis.window(group_by="account_id", order_by=["created_at", "lead_id"])
-    leads = leads.mutate(account_won=_.deal_won_at.max().over(siblings), place=ibis.row_number().over(in_order))
-    credited = ((_.place == 0) & _.account_won.isnull() & (_.subscribed_on >= context.day(_.created_at))).fill_null(
-        False
-    )
+    first = before.mutate(place=ibis.row_number().over(in_order)).filter(_.place == 0)
     started = instant_of(_.subscribed_on.cast("timestamp"), context.settings.time_zone)
-    by_itself = ibis.ifelse(credited, started, None)
-    return leads.mutate(activated_at=ibis.coalesce(_.deal_won_at, by_itself))
+    return first.select(served_lead=_.lead_id, served_at=started)
 
 
 def _told(leads: ir.Table, context: Context) -> ir.Table:
