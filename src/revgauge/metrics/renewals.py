@@ -9,7 +9,7 @@ from ibis import _
 
 from revgauge.catalogue.context import Context
 from revgauge.catalogue.facts import Facts
-from revgauge.catalogue.measures import Distinct, Measure, Noted, Total, Unknown, count, ratio
+from revgauge.catalogue.measures import Distinct, Measure, Noted, Total, Uncut, Unknown, count, ratio
 from revgauge.catalogue.registry import Unit, metric
 
 NOTHING_DUE = "no contract was due"
@@ -130,10 +130,13 @@ def renewal_rate_value(
     return _provisional(share, due_contracts)
 
 
-def _share(facts: Facts) -> Measure:
-    """Contracts of the value that is asked for among all that were renewed; 1 where none is asked for."""
-    matching = Distinct(facts, where=_.renewed & _.matches, of="contract_id")
-    return _provisional(ratio(matching, Distinct(facts, where=_.renewed, of="contract_id"), NOTHING_RENEWED), facts)
+def _share(facts: Facts, dimension: str) -> Measure:
+    """Contracts of the value that is asked for among all that were renewed; 1 where none is asked for.
+
+    The rows hold every contract once for each value, and `matches` at its own.
+    """
+    matching = count(facts, where=_.renewed & _.matches)
+    return _provisional(ratio(matching, Uncut(matching, (dimension,)), NOTHING_RENEWED), facts)
 
 
 @metric(
@@ -160,7 +163,7 @@ def renewal_reason_share(renewals_by_reason: Facts) -> Measure:
     So what: much of it by itself or out of liking is churn in waiting
     By: renewal_reason
     """
-    return _share(renewals_by_reason)
+    return _share(renewals_by_reason, "renewal_reason")
 
 
 @metric(
@@ -186,4 +189,4 @@ def renewal_timing_share(renewals_by_timing: Facts) -> Measure:
     So what: if late bring legal and procurement in earlier, and send quotes by themselves
     By: timing
     """
-    return _share(renewals_by_timing)
+    return _share(renewals_by_timing, "timing")
