@@ -252,3 +252,4 @@ def test_rows_left_out_twice_stay_left_out(warehouse: Warehouse) -> None:
     limited = table.anti_join(other, "key").select("key", m=_.n + 1)
     twice = limited.select("key", side=_.m).union(limited.select("key", side=-_.m))
     assert sorted(warehouse.pairs(twice)) == [("b", -3), ("b", 3)]
+    assert sorted(warehouse.pairs(warehouse.keep("twice", twice))) == [("b", -3), ("b", 3)]

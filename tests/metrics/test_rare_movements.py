@@ -130,3 +130,20 @@ def test_a_product_is_held_within_what_is_looked_at(only: dict[str, str], upsell
     terms = {"s2": {"plan": "pro", "product": "insights"}, "s3": {"plan": "pro"}}
     assert asked("upsell_mrr", lines, terms, only).value == Decimal(upsell)
     assert asked("cross_sell_mrr", lines, terms, only).value == Decimal(cross_sell)
+
+
+@pytest.mark.parametrize(("metric", "expected"), [("expansion_mrr", 1), ("price_change_mrr", 1), ("upsell_mrr", 0)])
+def test_units_of_another_kind_are_a_price(metric: str, expected: int) -> None:
+    """From 999 for one unit to 1,000 for a billion: what a billion would have cost passes all sense, so it is price."""
+    rows = [
+        {"subscription_id": "s", "account_id": "a", "valid_from": first, "valid_to": end, "mrr": mrr, "quantity": units}
+        for first, end, mrr, units in [
+            ("2025-01-01", "2025-03-05", "999", "1"),
+            ("2025-03-05", "", "1000", "1000000000"),
+        ]
+    ]
+    evaluation = evaluation_over({"subscription_periods": rows, "accounts": [{"account_id": "a", "name": "A"}]})
+    month = evaluation.context.calendar.parse("2025-03")
+    (result,) = evaluation.results([Request(metric, (month,))])
+    (value,) = result.values()
+    assert value.value == expected
