@@ -149,8 +149,10 @@ def _statistics(aggregates: Aggregates, leaf: Leaf) -> dict[str, Any]:
     if condition is not None:
         column = ibis.ifelse(condition, column, None)
     number = column.cast("float64")
+    # Fractions are added up as decimals: a sum of floats depends on the order, which threads make another every time.
+    exact = column.cast("decimal(38, 12)") if column.type().is_floating() else column
     found = {
-        "total": column.sum(),
+        "total": exact.sum(),
         "cases": column.count(),
         "median": number.quantile(0.5),
         "p90": number.quantile(0.9),
