@@ -401,6 +401,7 @@ def check_scale(seed: int) -> None:
 CHECKS = (check_order, check_doubles, check_splits, check_future, check_scale)
 
 
+@pytest.mark.slow
 @FEW
 @given(seed=FEW_SEEDS)
 def test_row_order_does_not_matter(seed: int) -> None:
@@ -408,6 +409,7 @@ def test_row_order_does_not_matter(seed: int) -> None:
     check_order(seed)
 
 
+@pytest.mark.slow
 @FEW
 @given(seed=FEW_SEEDS)
 def test_a_row_loaded_twice_does_not_matter(seed: int) -> None:
@@ -415,6 +417,7 @@ def test_a_row_loaded_twice_does_not_matter(seed: int) -> None:
     check_doubles(seed)
 
 
+@pytest.mark.slow
 @FEW
 @given(seed=FEW_SEEDS)
 def test_a_period_cut_in_two_does_not_matter(seed: int) -> None:
@@ -422,6 +425,7 @@ def test_a_period_cut_in_two_does_not_matter(seed: int) -> None:
     check_splits(seed)
 
 
+@pytest.mark.slow
 @FEW
 @given(seed=FEW_SEEDS)
 def test_rows_of_the_future_do_not_matter(seed: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.sources.helpers import load_now, make_project, same_names
@@ -58,6 +59,7 @@ def test_any_text_as_csv(header: str, body: str) -> None:
     survives("a.csv", (header + body).encode("utf-8", "surrogatepass"))
 
 
+@pytest.mark.slow
 @QUIET
 @given(content=st.binary(max_size=80))
 def test_any_bytes_as_csv_json_and_workbook(content: bytes) -> None:
@@ -66,6 +68,7 @@ def test_any_bytes_as_csv_json_and_workbook(content: bytes) -> None:
         survives(name, content)
 
 
+@pytest.mark.slow
 @QUIET
 @given(body=TEXT)
 def test_any_text_as_json(body: str) -> None:
@@ -74,6 +77,7 @@ def test_any_text_as_json(body: str) -> None:
     survives("a.jsonl", ('{"account_id": "1"}\n' + body).encode("utf-8", "surrogatepass"))
 
 
+@pytest.mark.slow
 @QUIET
 @given(text=TEXT)
 def test_any_text_in_a_mapping(text: str) -> None:

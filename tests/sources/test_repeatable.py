@@ -44,7 +44,7 @@ def write(folder: Path, files: list[list[tuple[str, ...]]]) -> Path:
     return make_project(folder, MAPPING, contents)
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(rows=ROWS, data=st.data())
 def test_order_and_split_do_not_matter(rows: list[tuple[str, ...]], data: st.DataObject) -> None:
     """Shuffled, and cut into up to three files, the rows give the same store; loading twice changes nothing (P1)."""
@@ -76,6 +76,7 @@ def check_order_and_split(rows: list[tuple[str, ...]], data: st.DataObject) -> N
         assert fingerprint(whole) == before
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(rows=ROWS)
 def test_every_row_is_accounted_for(rows: list[tuple[str, ...]]) -> None:

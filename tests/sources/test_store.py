@@ -139,6 +139,7 @@ def killed_loads(tmp_path: Path, trials: int) -> int:
     return hit
 
 
+@pytest.mark.slow
 def test_a_killed_load_loses_and_doubles_nothing(tmp_path: Path) -> None:
     """After kill -9 at a random instant the store holds the old rows or the new; the next load gives the new (P2)."""
     assert killed_loads(tmp_path, 5) > 0
