@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+import ibis
+
+from revgauge.catalogue.codes import Coded, Codes, worded
 from revgauge.catalogue.distributions import Distributions
 from revgauge.catalogue.facts import UNKNOWN, Dimension, Facts, Scope
 from revgauge.catalogue.measures import Accrual, Leaf, Measure, Revaluation, Total
@@ -21,6 +25,9 @@ from revgauge.model.period import Period
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
+
+Words = Mapping[str, tuple[str, ...]]
+"""Columns that hold numbers, and the words that these stand for."""
 
 
 class Planner:
@@ -35,6 +42,7 @@ class Planner:
         self._kept: list[Measure] = []
         self._totals = Totals(self.context, self._answers)
         self._distributions = Distributions(self.context, self._answers)
+        self._codes = Codes(resolver)
 
     def want(self, leaf: Leaf, cut: Cut, periods: Iterable[Period], metric: str = "") -> None:
         """Ask for the value of a leaf in the periods, as a part of a metric."""
@@ -60,20 +68,41 @@ class Planner:
         for (facts, *_rest), tasks in groups.items():
             for task in tasks:
                 self.resolver.ask(facts, self._columns(task))
-        passes: list[Pass] = []
+        passes: list[tuple[Pass, Words]] = []
         for (facts, _, kind, *_), tasks in groups.items():
             try:
-                table = self.prepared(facts, _every(tasks))
+                every = _every(tasks)
+                codes = self._coded(facts, every)
+                table = self.prepared(facts, every, codes)
             except NotComputable as problem:
                 for task in tasks:
                     self._answers[id(task.leaf), task.cut] = Answer([], missing=str(problem))
                 continue
-            passes += self._distributions.over(table, tasks) if kind is Leaf else [self._totals.over(table, tasks)]
+            words = self._words(facts, every, codes)
+            found = self._distributions.over(table, tasks) if kind is Leaf else [self._totals.over(table, tasks)]
+            passes += [(each, words) for each in found]
         # All passes are known before the first one runs, so that tables hold just the columns that some pass reads.
         warehouse = self.context.warehouse
-        warehouse.foresee(each.grouping for each in passes)
-        for each in passes:
-            each.take_all(warehouse.grouped(each.grouping))
+        warehouse.foresee(each.grouping for each, _ in passes)
+        for each, words in passes:
+            each.take_all(worded(warehouse.grouped(each.grouping), words))
+
+    def _coded(self, facts: Facts, cut: Cut) -> Mapping[str, Coded]:
+        """The lookup tables of a cut with numbers for words, by name: where several dimensions are looked up at once.
+
+        To number words takes a query and a table of its own, which one dimension alone does not pay for.
+        """
+        available = self.dimensions(facts)
+        lookups = [dimension.lookup for name in cut.dimensions if (dimension := available.get(name)) is not None]
+        several = [lookup for lookup in dict.fromkeys(lookups) if lookup is not None and lookups.count(lookup) > 1]
+        found = {lookup: self._codes.of(lookup) for lookup in several}
+        return {lookup: coded for lookup, coded in found.items() if coded is not None}
+
+    def _words(self, facts: Facts, cut: Cut, codes: Mapping[str, Coded]) -> Words:
+        """The columns of a cut that hold numbers, and their words."""
+        available = self.dimensions(facts)
+        found = {name: codes.get(available[name].lookup or "") for name in cut.dimensions}
+        return {f"cut_{name}": coded.words[name] for name, coded in found.items() if coded is not None}
 
     def _columns(self, task: Task) -> Iterator[str]:
         """The columns of the facts that a task reads, as far as they are named."""
@@ -90,8 +119,11 @@ class Planner:
         definition = self.resolver.catalogue.derived.get(facts.name)
         return definition.dimensions if definition else {}
 
-    def prepared(self, facts: Facts, cut: Cut) -> ir.Table:
-        """The facts with a column `cut_n` for each dimension of the cut, limited to the values asked for."""
+    def prepared(self, facts: Facts, cut: Cut, codes: Mapping[str, Coded] = MappingProxyType({})) -> ir.Table:
+        """The facts with a column `cut_n` for each dimension of the cut, limited to the values asked for.
+
+        What is looked up in a table of `codes` is a number.
+        """
         table = self.resolver.table(facts)
         available = self.dimensions(facts)
         names = list(dict.fromkeys((*cut.dimensions, *(name for name, _ in cut.only))))
@@ -103,22 +135,25 @@ class Planner:
             if dimension.lookup is not None:
                 lookups.setdefault((dimension.lookup, dimension.column), []).append(name)
         for (lookup, column), found in lookups.items():
-            attributes = self.resolver.table(self.resolver.facts(lookup, {}, Scope()))
+            coded = codes.get(lookup)
+            attributes = coded.table if coded else self.resolver.table(self.resolver.facts(lookup, {}, Scope()))
             attributes = attributes.select(
                 **{f"key_of_{column}": attributes.key, **{f"found_{name}": attributes[name] for name in found}}
             )
             joined = table.left_join(attributes, table[column] == attributes[f"key_of_{column}"])
             table = joined.drop(f"key_of_{column}")
-        wanted = {
-            f"cut_{name}": table[f"found_{name}" if available[name].looked_up else available[name].column]
-            for name in names
-        }
-        if wanted:
-            words = {name: column.cast("string").fill_null(UNKNOWN) for name, column in wanted.items()}
-            table = table.mutate(**words)
+        cuts: dict[str, Any] = {}
+        for name in names:
+            dimension = available[name]
+            value = table[f"found_{name}" if dimension.looked_up else dimension.column]
+            none = ibis.literal(0).cast("int16") if dimension.lookup in codes else UNKNOWN
+            cuts[f"cut_{name}"] = (value if dimension.lookup in codes else value.cast("string")).fill_null(none)
+        if cuts:
+            table = table.mutate(**cuts)
             table = table.drop(*[name for name in table.columns if name.startswith("found_")])
         for name, value in cut.only:
-            table = table.filter(table[f"cut_{name}"] == value)
+            coded = codes.get(available[name].lookup or "")
+            table = table.filter(table[f"cut_{name}"] == (coded.code(name, value) if coded else value))
         return table
 
 
