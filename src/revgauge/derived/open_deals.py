@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     left_out="deal_events_left_out",
     costly=("owner_id", "overdue"),
 )
-def open_deal_changes(deals: ir.Table, open_deal_turns: ir.Table, context: Context) -> ir.Table:
+def open_deal_changes(deal_states: ir.Table, open_deal_turns: ir.Table, context: Context) -> ir.Table:
     """Changes of the number of open deals, to be added up to a state, and of those past their expected close.
 
     A deal that changes hands leaves one owner and comes to the other on the same day; owner and expected date of a day
     are the last ones known at its end.
     """
-    return open_deal_turns if _turning(context) else _opened_and_closed(deals)
+    return open_deal_turns if _turning(context) else _opened_and_closed(deal_states)
 
 
 def _turning(context: Context) -> bool:
@@ -40,14 +40,14 @@ def _turning(context: Context) -> bool:
 
 
 @derived(costly=("owner_id", "overdue"))
-def open_deal_turns(deals: ir.Table, opportunity_changes: ir.Table, context: Context) -> ir.Table:
+def open_deal_turns(deal_states: ir.Table, opportunity_changes: ir.Table, context: Context) -> ir.Table:
     """The same with the changes of owners and expected days in between, where somebody asks for these."""
     if not _turning(context):
-        return _opened_and_closed(deals)
+        return _opened_and_closed(deal_states)
     owners = spells(opportunity_changes, "owner_id")
     expected = spells(opportunity_changes, "expected_close_on")
     turns = owners.select("of_opportunity", "since_day").union(expected.select("of_opportunity", "since_day"))
-    opened = deals.filter(_.was_open)
+    opened = deal_states.filter(_.was_open)
     known = opened.select(of_deal=_.opportunity_id, opened_day=_.created_day, closing_day=_.closed_day)
     later = turns.inner_join(known, turns.of_opportunity == known.of_deal)
     later = later.filter((_.since_day > _.opened_day) & (_.closing_day.isnull() | (_.since_day < _.closing_day)))

@@ -68,44 +68,15 @@ def known_opportunities(opportunities: ir.Table, context: Context) -> ir.Table:
     )
 
 
-@derived(row_key=("opportunity_id", "account_id"), optional=frozenset({"stages"}), costly=("owner_id", "pitched"))
+@derived(kept=False, row_key=("opportunity_id", "account_id"))
 def deals(
     known_opportunities: ir.Table,
-    opportunity_changes: ir.Table,
-    stages: ir.Table,
-    context: Context,
     *,
     types: tuple[str, ...] = SOLD,
     exclude_loss_reasons: tuple[str, ...] = NEVER_OPPORTUNITIES,
 ) -> ir.Table:
-    """The opportunities that sales figures count: of the types asked for, without those that never were any.
-
-    `cycle_seconds` lie between creation and closing, empty where the closing comes first. `created_owner` and
-    `closed_owner` are the owners of then; `was_open` marks those that were open at the end of any day. All that sales
-    figures ask of the history of a deal stands beside it, so that events are made from one row each.
-    """
-    rows = known_opportunities.filter(_.type.isin(types) & ~_never_was(exclude_loss_reasons))
-    cycle = seconds_between(_.created_at, _.closed_at)
-    rows = rows.select(
-        *("opportunity_id", "account_id", "lead_id", "type", "channel", "campaign_id", "pipeline", "owner_id"),
-        *("amount", "currency", "loss_reason", "won", "closed", "expected_close_on"),
-        *("created_at", "created_day", "accepted_at", "pitched_at", "closed_at", "closed_day"),
-        cycle_seconds=ibis.ifelse(cycle >= 0, cycle, None),
-        was_open=_.closed_day.isnull() | (_.closed_day > _.created_day),
-    )
-    told = rows.columns
-    pitched = _.won | _.pitched_at.notnull()
-    if context.asks("pitched"):
-        rows, reached = _with_stages_reached(rows, opportunity_changes, stages, context)
-        pitched = pitched | reached
-    rows = rows.select(*told, pitched=pitched)
-    told = rows.columns
-    if not context.asks("owner_id"):
-        return rows.mutate(created_owner=_.owner_id, closed_owner=_.owner_id)
-    owners = spells(opportunity_changes, "owner_id")
-    then = ibis.coalesce(_.then_owner_id, _.owner_id)
-    rows = at_instant(rows, owners, "created_at").select(*told, created_owner=then)
-    return at_instant(rows, owners.view(), "closed_at").select(*told, "created_owner", closed_owner=then)
+    """The opportunities that sales figures count: of the types asked for, without those that never were any."""
+    return known_opportunities.filter(_.type.isin(types) & ~_never_was(exclude_loss_reasons))
 
 
 def _never_was(reasons: tuple[str, ...]) -> Any:
@@ -166,10 +137,40 @@ def after_day(rows: ir.Table, history: ir.Table, day: str) -> ir.Table:
 # -- created and closed -----------------------------------------------------------------------------------------------
 
 
+@derived(row_key=("opportunity_id", "account_id"), optional=frozenset({"stages"}), costly=("owner_id", "pitched"))
+def deal_states(deals: ir.Table, opportunity_changes: ir.Table, stages: ir.Table, context: Context) -> ir.Table:
+    """Deals with all that sales figures ask of their history, so that each event is made from one row.
+
+    `cycle_seconds` lie between creation and closing, empty where the closing comes first. `created_owner` and
+    `closed_owner` are the owners of then; `was_open` marks those that were open at the end of any day.
+    """
+    cycle = seconds_between(_.created_at, _.closed_at)
+    rows = deals.select(
+        *("opportunity_id", "account_id", "lead_id", "type", "channel", "campaign_id", "pipeline", "owner_id"),
+        *("amount", "currency", "loss_reason", "won", "closed", "expected_close_on"),
+        *("created_at", "created_day", "accepted_at", "pitched_at", "closed_at", "closed_day"),
+        cycle_seconds=ibis.ifelse(cycle >= 0, cycle, None),
+        was_open=_.closed_day.isnull() | (_.closed_day > _.created_day),
+    )
+    told = rows.columns
+    pitched = _.won | _.pitched_at.notnull()
+    if context.asks("pitched"):
+        rows, reached = _with_stages_reached(rows, opportunity_changes, stages, context)
+        pitched = pitched | reached
+    rows = rows.select(*told, pitched=pitched)
+    told = rows.columns
+    if not context.asks("owner_id"):
+        return rows.mutate(created_owner=_.owner_id, closed_owner=_.owner_id)
+    owners = spells(opportunity_changes, "owner_id")
+    then = ibis.coalesce(_.then_owner_id, _.owner_id)
+    rows = at_instant(rows, owners, "created_at").select(*told, created_owner=then)
+    return at_instant(rows, owners.view(), "closed_at").select(*told, "created_owner", closed_owner=then)
+
+
 @derived()
-def usual_cycle(deals: ir.Table) -> ir.Table:
+def usual_cycle(deal_states: ir.Table) -> ir.Table:
     """How long nine in ten of the deals that closed took at most."""
-    return deals.aggregate(usual_seconds=_.cycle_seconds.cast("float64").quantile(0.9))
+    return deal_states.aggregate(usual_seconds=_.cycle_seconds.cast("float64").quantile(0.9))
 
 
 @derived(
@@ -179,15 +180,15 @@ def usual_cycle(deals: ir.Table) -> ir.Table:
     needs=("opportunities.created_at",),
     costly=("ripening",),
 )
-def deal_events(deals: ir.Table, usual_cycle: ir.Table, context: Context) -> ir.Table:
+def deal_events(deal_states: ir.Table, usual_cycle: ir.Table, context: Context) -> ir.Table:
     """One row for each deal when it was `created` and one when it was `closed`, with what is known of it today.
 
     `owner_id` is the owner at the event; `amount` is the present amount at the rate of the event's day, and
     `unconverted` marks one without a rate. `cycle_seconds` lie between creation and closing, empty where the closing
     comes first. `ripening` marks a creation whose deal is open and younger than nine in ten were when they closed.
     """
-    closed = _event(deals.filter(_.closed), "closed", ibis.literal(False))
-    return _converted(_created(deals, usual_cycle, context).union(closed), context)
+    closed = _event(deal_states.filter(_.closed), "closed", ibis.literal(False))
+    return _converted(_created(deal_states, usual_cycle, context).union(closed), context)
 
 
 def _created(deals: ir.Table, usual_cycle: ir.Table, context: Context) -> ir.Table:
@@ -315,7 +316,7 @@ def _left_out(rows: ir.Table, reason: Any) -> ir.Table:
     costly=("ripening",),
 )
 def created_deal_values(
-    deals: ir.Table,
+    deal_states: ir.Table,
     usual_cycle: ir.Table,
     opportunity_changes: ir.Table,
     context: Context,
@@ -327,7 +328,7 @@ def created_deal_values(
     `period_end` is the amount in force at the end of the period of the creation, so that a past period does not move;
     `creation` the first amount that was given; `current` today's. `present` marks an amount that no history tells.
     """
-    created = _created(deals, usual_cycle, context)
+    created = _created(deal_states, usual_cycle, context)
     if amount == "current":
         return _converted(created, context).mutate(present=ibis.literal(False))
     changes = opportunity_changes.filter(_.amount.notnull())
@@ -337,7 +338,9 @@ def created_deal_values(
         # A deal that was closed by then is worth what it was closed with, whatever its history says.
         settled = (context.day(_.closed_at) <= _.closing_day).fill_null(False)
         created = _with_period_end(created, "day", context)
-        ends = _with_period_end(deals.select("closed_at", of_deal=_.opportunity_id, day=_.created_day), "day", context)
+        ends = _with_period_end(
+            deal_states.select("closed_at", of_deal=_.opportunity_id, day=_.created_day), "day", context
+        )
         ends = ends.filter(~settled).select("of_deal", "closing_day")
         changes = changes.inner_join(
             ends, [changes.opportunity_id == ends.of_deal, changes.changed_day <= ends.closing_day]
