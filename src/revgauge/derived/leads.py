@@ -207,14 +207,11 @@ def lead_events(lead_states: ir.Table, known_leads: ir.Table, lead_assignments: 
     not got there, was not given up, and is younger than nine in ten were that did.
     """
     carried = [name for name in lead_states.columns if name != "present_owner"]
-    events = ibis.union(
-        *(
-            lead_states.filter(_[column].notnull()).select(
-                *carried, "present_owner", milestone=ibis.literal(name), at=_[column], day=context.day(_[column])
-            )
-            for name, column in MILESTONES.items()
-        )
-    )
+    # Each lead meets each milestone: a union of the milestones would read the leads anew for each of them.
+    turns = [(milestone, turn) for turn, milestone in enumerate(MILESTONES)]
+    listed = context.warehouse.literal_table({"milestone": "string", "turn": "int64"}, turns)
+    at = ibis.cases(*((_.turn == turn, _[column]) for turn, column in enumerate(MILESTONES.values())))
+    events = lead_states.cross_join(listed).mutate(at=at).filter(_.at.notnull()).mutate(day=context.day(_.at))
     told = (*carried, "milestone", "at", "day")
     if not context.asks("owner_id"):
         return _with_ripening(events.select(*told, owner_id=_.present_owner), context)
