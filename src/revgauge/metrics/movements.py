@@ -151,7 +151,7 @@ def net_new_mrr(
     return net + currency_effect_mrr if include_fx else net
 
 
-@metric(label="Upsell MRR", unit=Unit.MONEY)
+@metric(label="Upsell MRR", unit=Unit.MONEY, version="2")
 def upsell_mrr(
     mrr_parts: Facts, won_opportunities: Facts, *, source: Literal["mrr", "opportunities"] = "mrr"
 ) -> Measure:
@@ -172,7 +172,7 @@ def upsell_mrr(
     return total(mrr_parts, "upsell", gap=_.unconverted)
 
 
-@metric(label="Cross-sell MRR", unit=Unit.MONEY)
+@metric(label="Cross-sell MRR", unit=Unit.MONEY, version="2")
 def cross_sell_mrr(
     mrr_parts: Facts, won_opportunities: Facts, *, source: Literal["mrr", "opportunities"] = "mrr"
 ) -> Measure:
@@ -193,7 +193,7 @@ def cross_sell_mrr(
     return total(mrr_parts, "cross_sell", gap=_.unconverted)
 
 
-@metric(label="Price change MRR", unit=Unit.MONEY)
+@metric(label="Price change MRR", unit=Unit.MONEY, version="2")
 def price_change_mrr(mrr_parts: Facts) -> Measure:
     """Price rises less price cuts of customers who stayed, after setting gains and losses off against each other.
 
@@ -258,7 +258,7 @@ def _part_rate(part: str, measure: str, money: Measure, mrr_changes: Facts, cust
     return ratio(money, opening_mrr(mrr_changes), f"there was no opening MRR, so nothing to {part} to")
 
 
-@metric(label="Upsell rate", unit=Unit.RATIO, kind="ratio")
+@metric(label="Upsell rate", unit=Unit.RATIO, kind="ratio", version="2")
 def upsell_rate(
     upsell_mrr: Measure,
     mrr_changes: Facts,
@@ -280,7 +280,7 @@ def upsell_rate(
     return _part_rate("upsell", measure, upsell_mrr, mrr_changes, buyers)
 
 
-@metric(label="Cross-sell rate", unit=Unit.RATIO, kind="ratio")
+@metric(label="Cross-sell rate", unit=Unit.RATIO, kind="ratio", version="2")
 def cross_sell_rate(
     cross_sell_mrr: Measure,
     mrr_changes: Facts,
