@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import ibis
 import pyarrow as pa
 
 from revgauge.catalogue.buckets import Dimensions, Key, Keyed
@@ -122,7 +123,8 @@ class Aggregates:
         if value is None:
             return self.table.count() if condition is None else condition.cast("int64").sum()
         column = column_of(self.table, value)
-        return column.sum() if condition is None else column.sum(where=condition)
+        # Emptying a column costs less than a filter of its own for each of many sums.
+        return (column if condition is None else ibis.ifelse(condition, column, None)).sum()
 
 
 def column_of(table: ir.Table, column: Any) -> Any:
