@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from decimal import Decimal
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import ibis
@@ -110,10 +110,9 @@ def _netted(days: ir.Table, spans: Sequence[_Span], whole: tuple[str, ...], cont
     Then an account matters only in the windows in which it changed: what it adds to such a one, and from the next one
     on, follows from its first state there and its last. What came before the first window is a window of its own.
     """
-    nexts = [*(span.counts_from for span in spans[1:]), None]
     rows = [
-        (span.opening + timedelta(days=number), span.counts_from, after)
-        for span, after in zip(spans, nexts, strict=True)
+        (span.opening + timedelta(days=number), span.counts_from, later.counts_from if later else None)
+        for span, later in zip_longest(spans, spans[1:])
         for number in range(1, (span.closing - span.opening).days + 1)
     ]
     kinds = {"calendar_day": "date", "inside": "date", "after_it": "date"}
