@@ -365,6 +365,16 @@ def test_periods_of_which_none_has_begun(evaluation: Evaluation) -> None:
         assert all("has not begun" in value.reason for result in results for value in result.values())
 
 
+def test_statistics_are_worked_out_where_they_are_wanted(evaluation: Evaluation) -> None:
+    """A build asks for values alone; who asks with all that belongs to a value has both, and the same value."""
+    asked = Request("median_bill", spine(evaluation, "month", 2))
+    alone = list(evaluation.results([asked], statistics=False)[0].values())
+    beside = list(evaluation.results([asked])[0].values())
+    assert [value.value for value in alone] == [value.value for value in beside]
+    assert {value.statistics["p90"] for value in alone} == {None}
+    assert all(value.statistics["p90"] is not None for value in beside if value.value is not None)
+
+
 def test_nothing_to_divide_by_has_the_words_of_the_metric(evaluation: Evaluation) -> None:
     """A quotient over nothing is null with the reason that its definition gives; a loaded sum over nothing is zero."""
     wanted = (evaluation.context.calendar.parse("2024-06"),)

@@ -88,7 +88,7 @@ def build(evaluation: Evaluation, scope: Scope, progress: Progress = lambda _: N
         wanted = [name for name, found in cuts.items() if not by or by[0] in found]
         requests += [Request(name, spine, by=by) for name in wanted for spine in spines.values()]
     progress(f"computing {len(cuts)} metrics by {', '.join(scope.grains)}")
-    results = evaluation.results(requests)
+    results = evaluation.results(requests, statistics=False)  # they are not published
     progress("writing values")
     return Built(values_table(results), len(cuts), not_computable)
 

@@ -14,7 +14,7 @@ import numpy as np
 from revgauge.catalogue.buckets import Keyed
 from revgauge.catalogue.context import Context
 from revgauge.catalogue.engine import day_literal
-from revgauge.catalogue.measures import Curve, Distinct, Leaf, Spread
+from revgauge.catalogue.measures import Curve, Distinct, Spread
 from revgauge.catalogue.series import Numbers
 from revgauge.catalogue.spans import Days
 from revgauge.catalogue.tasks import Aggregates, Answer, Answers, Pass, Task, column_of
@@ -85,7 +85,7 @@ class Distributions:
         aggregates = Aggregates(placed)
         wanted: dict[int, dict[str, str]] = {}
         for task in tasks:
-            found = _statistics(aggregates, task.leaf)
+            found = _statistics(aggregates, task)
             wanted[id(task)] = {part: aggregates.named(expression) for part, expression in found.items()}
 
         def take(keyed: Keyed) -> None:
@@ -137,9 +137,9 @@ class Distributions:
         return Pass.of(placed, always, tasks, {"cases": placed.count()}, take)
 
 
-def _statistics(aggregates: Aggregates, leaf: Leaf) -> dict[str, Any]:
+def _statistics(aggregates: Aggregates, task: Task) -> dict[str, Any]:
     """The aggregates of a leaf that cannot be added up."""
-    table = aggregates.table
+    table, leaf = aggregates.table, task.leaf
     condition = None if leaf.where is None else column_of(table, leaf.where).fill_null(False)
     if isinstance(leaf, Distinct):
         column = column_of(table, leaf.of)
@@ -151,13 +151,16 @@ def _statistics(aggregates: Aggregates, leaf: Leaf) -> dict[str, Any]:
     number = column.cast("float64")
     # Fractions are added up as decimals: a sum of floats depends on the order, which threads make another every time.
     exact = column.cast("decimal(38, 12)") if column.type().is_floating() else column
-    found = {
-        "total": exact.sum(),
-        "cases": column.count(),
-        "median": number.quantile(0.5),
-        "p90": number.quantile(0.9),
-        "deviation": number.std(how="sample"),
+    every = {
+        "mean": {"total": exact.sum()},
+        "median": {"median": number.quantile(0.5)},
+        "p90": {"p90": number.quantile(0.9)},
+        "deviation": {"deviation": number.std(how="sample")},
     }
+    found = {"cases": column.count()}
+    for statistic, parts in every.items():
+        if task.statistics or statistic == leaf.statistic:
+            found |= parts
     if leaf.gap is not None:
         found["gaps"] = aggregates.sum(leaf.gap, leaf.where)
     return found

@@ -34,7 +34,7 @@ from revgauge.catalogue.registry import Catalogue, Metric, UnknownName
 from revgauge.catalogue.resolver import NotComputable, Resolver
 from revgauge.catalogue.series import Numbers, Reasons, Series
 from revgauge.catalogue.statistics import few, mean_interval, wilson
-from revgauge.catalogue.tasks import Answers, Cut
+from revgauge.catalogue.tasks import Answers, Cut, Purpose
 from revgauge.catalogue.values_of import ValuesOf
 from revgauge.catalogue.work import Run, Work, looked_at
 from revgauge.model.period import Grain, Period
@@ -144,7 +144,7 @@ class Evaluation:
             self.resolver.values_of = ValuesOf(catalogue, self._within)
         self.planner = Planner(self.resolver)
         self.reasons = Reasons()
-        self._works: dict[tuple[Cut, tuple[Key, ...]], Work] = {}
+        self._works: dict[tuple[Cut, tuple[Key, ...], bool], Work] = {}
         self._runs: dict[tuple[tuple[Period, ...], bool], Run] = {}
 
     def measure(self, request: Request) -> tuple[Metric, dict[str, Any], Measure]:
@@ -187,14 +187,14 @@ class Evaluation:
                     f"{metric.name} cannot be cut by {name}; it can be by {', '.join(allowed) or 'nothing'}"
                 )
 
-    def results(self, requests: Sequence[Request]) -> list[Result]:
-        """Every request answered, planned together."""
+    def results(self, requests: Sequence[Request], *, statistics: bool = True) -> list[Result]:
+        """Every request answered, planned together; without `statistics` a spread has its value and nothing beside."""
         prepared = [self.measure(request) for request in requests]
         for request, (metric, _, measure) in zip(requests, prepared, strict=True):
-            self._plan(measure, self._begun(request, metric), self._cut(request), metric.name)
+            self._plan(measure, self._begun(request, metric), self._cut(request), Purpose(metric.name, statistics))
         self.planner.run()
         return [
-            self._result(request, metric, params, measure)
+            self._result(request, metric, params, measure, statistics=statistics)
             for request, (metric, params, measure) in zip(requests, prepared, strict=True)
         ]
 
@@ -215,21 +215,23 @@ class Evaluation:
     def _cut(self, request: Request) -> Cut:
         return Cut(request.by, tuple(sorted(request.only.items())))
 
-    def _plan(self, measure: Measure, periods: Sequence[Period], cut: Cut, metric: str) -> None:
+    def _plan(self, measure: Measure, periods: Sequence[Period], cut: Cut, purpose: Purpose) -> None:
         if isinstance(measure, Leaf):
-            self.planner.want(measure, cut, periods, metric)
+            self.planner.want(measure, cut, periods, purpose)
         elif isinstance(measure, At):
-            self._plan(measure.measure, [measure.when(period) for period in periods], cut, metric)
+            self._plan(measure.measure, [measure.when(period) for period in periods], cut, purpose)
         elif isinstance(measure, History):
             for part in measure.of:
-                self._plan(part, looked_at(measure, periods), cut, metric)
+                self._plan(part, looked_at(measure, periods), cut, purpose)
         elif isinstance(measure, Uncut):
-            self._plan(measure.measure, periods, cut.without(measure), metric)
+            self._plan(measure.measure, periods, cut.without(measure), purpose)
         else:
             for part in measure.parts():
-                self._plan(part, periods, cut, metric)
+                self._plan(part, periods, cut, purpose)
 
-    def _result(self, request: Request, metric: Metric, params: Mapping[str, Any], measure: Measure) -> Result:
+    def _result(
+        self, request: Request, metric: Metric, params: Mapping[str, Any], measure: Measure, *, statistics: bool
+    ) -> Result:
         cut = self._cut(request)
         answers: Answers = {}
         begun = self._begun(request, metric)
@@ -239,7 +241,7 @@ class Evaluation:
         keys = sorted({key for (_, mine), answer in answers.items() if mine == cut for key in answer.keys})
         if not request.by:
             keys = [()]
-        work = self._works.setdefault((cut, tuple(keys)), Work({}, self.reasons, cut, keys))
+        work = self._works.setdefault((cut, tuple(keys), statistics), Work({}, self.reasons, cut, keys))
         work.answers.update(answers)
         series = self._framed(work.series(measure, begun), request, metric)
         result = Result(request, metric, params, keys, series, self.reasons)

@@ -19,7 +19,7 @@ from revgauge.catalogue.facts import UNKNOWN, Dimension, Facts, Scope
 from revgauge.catalogue.measures import Accrual, Leaf, Measure, Revaluation, Total
 from revgauge.catalogue.registry import UnknownName
 from revgauge.catalogue.resolver import NotComputable, Resolver
-from revgauge.catalogue.tasks import Answer, Answers, Cut, Pass, Task, narrowed
+from revgauge.catalogue.tasks import Answer, Answers, Cut, Pass, Purpose, Task, narrowed
 from revgauge.catalogue.totals import Totals
 from revgauge.model.period import Period
 
@@ -44,13 +44,14 @@ class Planner:
         self._distributions = Distributions(self.context, self._answers)
         self._codes = Codes(resolver)
 
-    def want(self, leaf: Leaf, cut: Cut, periods: Iterable[Period], metric: str = "") -> None:
-        """Ask for the value of a leaf in the periods, as a part of a metric."""
+    def want(self, leaf: Leaf, cut: Cut, periods: Iterable[Period], purpose: Purpose) -> None:
+        """Ask for the value of a leaf in the periods."""
         task = self._tasks.setdefault((id(leaf), cut), Task(leaf, cut))
-        task.metrics |= {metric} if metric else set()
+        task.metrics |= {purpose.metric} if purpose.metric else set()
         wanted = set(periods)
-        if not wanted <= task.periods:
+        if not wanted <= task.periods or (purpose.statistics and not task.statistics):
             task.periods |= wanted
+            task.statistics |= purpose.statistics
             task.answered = False
         self._kept.append(leaf)
 

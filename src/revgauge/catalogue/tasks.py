@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import ibis
 import pyarrow as pa
@@ -54,6 +54,15 @@ Answers = dict[tuple[int, Cut], Answer]
 """What was found, by the identity of the leaf and the cut."""
 
 
+class Purpose(NamedTuple):
+    """What a value is wanted for."""
+
+    metric: str = ""
+    """The metric that it is a part of."""
+    statistics: bool = True
+    """Whether more than the value is wanted of a spread."""
+
+
 @dataclass
 class Task:
     """A leaf and the periods for which its value is wanted."""
@@ -63,6 +72,8 @@ class Task:
     periods: set[Period] = field(default_factory=set)
     metrics: set[str] = field(default_factory=set)
     """The metrics that it is a part of."""
+    statistics: bool = False
+    """Whether more than the value is wanted of a spread."""
     answered: bool = False
 
 

@@ -173,7 +173,7 @@ class Work:
         return series
 
     def statistics(self, leaf: Spread, periods: Run) -> dict[str, Numbers]:
-        """Mean, median, p90, deviation and number of cases of a spread, for each period and key."""
+        """Mean, median, p90, deviation and number of cases of a spread, by period and key; None if not asked for."""
         key = (id(leaf), periods)
         if key not in self._statistics:
             with localcontext(prec=PRECISION):
@@ -192,9 +192,10 @@ class Work:
             for place, column in zip(there, here, strict=True):
                 if cases := parts["cases"][place]:
                     found["cases"][row, column] = Decimal(cases)
-                    found["mean"][row, column] = to_decimal(parts["total"][place]) / Decimal(cases)
+                    if "total" in parts:
+                        found["mean"][row, column] = to_decimal(parts["total"][place]) / Decimal(cases)
                     for name in measured:
-                        number = parts[name][place]
+                        number = parts[name][place] if name in parts else None
                         if number is not None and number == number:  # noqa: PLR0124 - not a number is no number
                             found[name][row, column] = to_decimal(number)
         return found
