@@ -17,8 +17,8 @@ SCALE = 0.01
 """The scale of the check: small enough to measure several times in a minute. Most of the build is then the fixed cost
 of writing expressions and compiling them, so the ratio is worse than at larger scales."""
 
-BOUND = 3.8
-"""The ratio above which the check fails: a quarter more than the 3.0 that a quiet machine gives. Less would be within
+BOUND = 2.8
+"""The ratio above which the check fails: a third more than the 2.1 that a quiet machine gives. Less would be within
 what runs on a shared machine differ by; a definition that reads a table again for every metric costs more than that."""
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -189,6 +191,10 @@ class Evaluation:
 
     def results(self, requests: Sequence[Request], *, statistics: bool = True) -> list[Result]:
         """Every request answered, planned together; without `statistics` a spread has its value and nothing beside."""
+        with _uncollected():
+            return self._results(requests, statistics=statistics)
+
+    def _results(self, requests: Sequence[Request], *, statistics: bool) -> list[Result]:
         prepared = [self.measure(request) for request in requests]
         for request, (metric, _, measure) in zip(requests, prepared, strict=True):
             self._plan(measure, self._begun(request, metric), self._cut(request), Purpose(metric.name, statistics))
@@ -285,6 +291,18 @@ class Evaluation:
 def _rows_for(grid: Numbers, request: Request, metric: Metric, empty: list[Any]) -> list[Any]:
     rows = iter(grid)
     return [next(rows) if period.begun or metric.looks_ahead else empty for period in request.periods]
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the collector of cyclic garbage, which would walk a growing plan again and again and find nothing."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _unwrapped(measure: Measure) -> Measure:

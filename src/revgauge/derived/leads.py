@@ -74,7 +74,7 @@ TOLD = ("lead_id", "account_id", "direction", "channel", "campaign_id", "owner_i
 # -- who is a lead ----------------------------------------------------------------------------------------------------
 
 
-@derived(kept=False, needs=("leads.created_at",))
+@derived(needs=("leads.created_at",))
 def known_leads(leads: ir.Table, context: Context) -> ir.Table:
     """Leads created up to the day `now`, duplicates too, with the lead under which each counts: `target_id`."""
     rows = leads.filter(context.has_come(_.created_at))
