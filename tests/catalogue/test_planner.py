@@ -375,6 +375,15 @@ def test_statistics_are_worked_out_where_they_are_wanted(evaluation: Evaluation)
     assert all(value.statistics["p90"] is not None for value in beside if value.value is not None)
 
 
+def test_of_nobody_there_is_nothing_to_list(evaluation: Evaluation) -> None:
+    """Cut by account and limited to one that has no bill, every metric has no row: neither a value nor an error."""
+    wanted = spine(evaluation, "month", 2)
+    asked = [
+        Request(name, wanted, by=("account_id",), only={"account_id": "nobody"}) for name in names((*SUMS, *OTHERS))
+    ]
+    assert [list(result.values()) for result in evaluation.results(asked)] == [[] for _ in asked]
+
+
 def test_nothing_to_divide_by_has_the_words_of_the_metric(evaluation: Evaluation) -> None:
     """A quotient over nothing is null with the reason that its definition gives; a loaded sum over nothing is zero."""
     wanted = (evaluation.context.calendar.parse("2024-06"),)

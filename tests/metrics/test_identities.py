@@ -433,6 +433,7 @@ def test_rows_of_the_future_do_not_matter(seed: int) -> None:
     check_future(seed)
 
 
+@pytest.mark.slow
 @FEW
 @given(seed=FEW_SEEDS)
 def test_scale_changes_money_and_nothing_else(seed: int) -> None:
@@ -499,6 +500,7 @@ def check_deals(seed: int) -> None:
             assert value.value is None or 0 <= value.value <= 1
 
 
+@pytest.mark.slow
 @FEW
 @given(seed=FEW_SEEDS)
 def test_leads_and_deals_add_up(seed: int) -> None:

@@ -207,7 +207,7 @@ class Work:
             return Series.null(shape, self.reasons.code(answer.missing))
         series = Series.null(shape, self.reasons.code("no case ended in the period"))
         grid = self.statistics(leaf, periods)[leaf.statistic]
-        known = np.array([[number is not None for number in row] for row in grid])
+        known = np.array([[number is not None for number in row] for row in grid], dtype=bool).reshape(shape)
         series.numbers[known], series.codes[known] = grid[known], 0
         if "gaps" in answer.extras:
             there, here = self._places(answer.keys)
