@@ -27,7 +27,7 @@ demo: $(RUN_STAMP)  ## a sample company: created, loaded, built, shown
 test: lint  ## everything that has to hold: lint and all tests
 	$(BIN)/python -m pytest -n 2
 
-test-fast: $(DEV_STAMP)  ## the tests that take less than a second each
+test-fast: $(DEV_STAMP)  ## the tests that take seconds at most, in two or three minutes
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 test-data: $(DEV_STAMP)  ## what reads data that are not shipped: make test-data REVGAUGE_DATA=folder
