@@ -122,6 +122,7 @@ class Context:
         self.asked: frozenset[str] | None = None
         self._merged: dict[tuple[str, str], dict[str, str]] = {}
         self._tables: dict[str, ir.Table] = {}
+        self._holds: dict[Any, bool] = {}
         self._rates: list[Rates] = []
 
     def within(self, scope: Scope, asked: frozenset[str] | None = None) -> Context:
@@ -277,5 +278,8 @@ class Context:
         return column.fill_null(UNKNOWN)
 
     def holds(self, expression: ir.Table) -> bool:
-        """Whether an expression has any row: decides between a plain plan and one for the rare case."""
-        return bool(self.warehouse.pairs(expression.limit(1)))
+        """Whether an expression has any row: decides between a plain plan and one for the rare case; asked once."""
+        operation = expression.op()
+        if operation not in self._holds:
+            self._holds[operation] = bool(self.warehouse.pairs(expression.limit(1)))
+        return self._holds[operation]

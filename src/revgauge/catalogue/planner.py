@@ -147,8 +147,10 @@ class Planner:
         for name in names:
             dimension = available[name]
             value = table[f"found_{name}" if dimension.looked_up else dimension.column]
-            none = ibis.literal(0).cast("int16") if dimension.lookup in codes else UNKNOWN
-            cuts[f"cut_{name}"] = (value if dimension.lookup in codes else value.cast("string")).fill_null(none)
+            if dimension.lookup in codes:
+                cuts[f"cut_{name}"] = value.fill_null(ibis.literal(0).cast("int16"))
+            else:
+                cuts[f"cut_{name}"] = value.cast("string").fill_null(UNKNOWN)
         if cuts:
             table = table.mutate(**cuts)
             table = table.drop(*[name for name in table.columns if name.startswith("found_")])
