@@ -152,8 +152,8 @@ def test_a_kept_table_holds_the_columns_that_are_read_and_no_more() -> None:
     kept = warehouse.keep("kept", warehouse.entity("deals").mutate(d=warehouse.entity("deals").a + 1))
     from revgauge.catalogue.engine import Grouping
 
-    first = Grouping.of(kept, ["b"], [()], {"total": kept.d.sum()})
-    second = Grouping.of(kept.filter(kept.a > 0), ["b"], [()], {"total": kept.d.max()})
+    first = Grouping.of(kept, {"b": kept.b}, [()], {"total": kept.d.sum()})
+    second = Grouping.of(kept.filter(kept.a > 0), {"b": kept.b}, [()], {"total": kept.d.max()})
     warehouse.foresee([first, second])
     assert warehouse.grouped(first).to_pylist() == [{"b": "x", "total": 2}]
     assert warehouse.grouped(second).to_pylist() == [{"b": "x", "total": 2}]

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from revgauge.catalogue.buckets import FEW, Dimensions, Keyed, Sums
+from revgauge.catalogue.buckets import FEW, Dimensions, Keyed, Summand, Sums
 from revgauge.catalogue.spans import Days
 
 FIRST = date(2025, 1, 1)
@@ -70,7 +70,7 @@ def test_the_sum_of_a_span_is_that_of_its_rows(listed: list[dict[str, Any]], ask
     sums = Sums(keyed, edges, by_currency=True)
     assert sums.currencies == sorted({row["in_currency"] or "unknown" for row in listed})
     for currency in (None, *sums.currencies):
-        found = sums.over("value", asked, np.arange(keyed.width), currency).decimals()
+        found = sums.over(Summand("value"), asked, np.arange(keyed.width), currency).decimals()
         for cut in CUTS:
             for column, key in enumerate(keyed.keys(cut), keyed.columns(cut).start):
                 mine = [
@@ -100,5 +100,5 @@ def test_a_cut_alone_has_all_rows(cut: Dimensions) -> None:
     """Where one cut was asked for no row is left out."""
     listed = [{"day": FIRST, "cut_region": "EU", "cut_plan": "pro", "in_currency": "EUR", "value": Decimal(2)}] * 3
     keyed = Keyed(grouped(listed, (cut,), []), (cut,))
-    (total,) = Sums(keyed, [], by_currency=False).over("value", [Days(None, FIRST)], np.arange(1)).decimals()
+    (total,) = Sums(keyed, [], by_currency=False).over(Summand("value"), [Days(None, FIRST)], np.arange(1)).decimals()
     assert total.tolist() == [Decimal(6)]

@@ -212,7 +212,7 @@ def test_several_groupings_in_one_pass(warehouse: Warehouse) -> None:
     table = table.mutate(bucket=ibis.literal(0))
     steps = len(warehouse.journal.steps)
     sets: list[tuple[str, ...]] = [(), ("one",), ("two",), ("one", "two")]
-    found = warehouse.grouped(Grouping.of(table, ["bucket"], sets, {"total": ibis._.n.sum()}))
+    found = warehouse.grouped(Grouping.of(table, {"bucket": table.bucket}, sets, {"total": ibis._.n.sum()}))
     told = {(row["one"], row["two"]): row["total"] for row in found.to_pylist()}
     assert told == {
         (None, None): 7,

@@ -240,7 +240,7 @@ def test_several_groupings_in_one_pass(warehouse: Warehouse) -> None:
     """Sums by one column, by another and of all, of the same rows: a row of each cut has just its columns filled."""
     rows = [("a", "x", 1), ("a", "y", 2), ("b", "x", 4)]
     table = warehouse.literal_table({"one": "string", "two": "string", "n": "int64"}, rows)
-    answer = warehouse.grouped(Grouping.of(table, [], [["one"], ["two"], []], {"total": table.n.sum()}))
+    answer = warehouse.grouped(Grouping.of(table, {}, [["one"], ["two"], []], {"total": table.n.sum()}))
     found = {(row["one"], row["two"]): row["total"] for row in answer.to_pylist()}
     assert found == {("a", None): 3, ("b", None): 4, (None, "x"): 5, (None, "y"): 2, (None, None): 7}
 

@@ -6,11 +6,13 @@ each key of each cut, and added up from the first bucket on; the sum of a span i
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Sequence
 from datetime import date
 from decimal import localcontext
 from itertools import accumulate, pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import ibis
 import numpy as np
@@ -28,29 +30,55 @@ Key = tuple[str, ...]
 Dimensions = tuple[str, ...]
 Places = npt.NDArray[np.int64]
 
+
+class Summand(NamedTuple):
+    """A column of sums, and the condition that rows have to meet to be among them."""
+
+    column: str
+    condition: int | None = None
+    """Its place among the conditions of which the column `met` tells those that hold; none: all rows count."""
+
+
 FEW = 6
 """Up to this many days a bucket is told by comparing with each of them."""
 
 
 def bucket(day: Any, edges: Sequence[date]) -> Any:
-    """Where between the edges a day lies: by number if they are few, else by a day since which there is no other edge.
+    """Where between the edges a day lies: by number if they are few, else by what `days_of` makes a day of again.
 
-    That is the first day of its month, or an edge within the month, or the day itself.
+    That is the number of its month, with the number of the edges within months that it has passed; or the day itself
+    where such edges are many.
     """
     if not edges:
         return ibis.literal(0).cast("int64")
     if len(edges) <= FEW:
-        found = ibis.ifelse(day >= day_literal(edges[0]), 1, 0)
-        for edge in edges[1:]:
-            found = found + ibis.ifelse(day >= day_literal(edge), 1, 0)
-        return found.cast("int64")
-    odd = [edge for edge in edges if edge.day != 1]
+        return _passed(day, edges).cast("int64")
+    odd = _within_months(edges)
     if len(odd) > FEW:
         return day
-    found = day.truncate("M").cast("date")
-    for edge in odd:
-        found = ibis.ifelse(day >= day_literal(edge), ibis.greatest(found, day_literal(edge)), found)
-    return found
+    # Year and month are read from a day faster than the first day of its month is worked out.
+    month = 12 * day.year().cast("int32") + day.month().cast("int32")
+    return ((len(odd) + 1) * month + _passed(day, odd) if odd else month).cast("int32")
+
+
+def days_of(buckets: npt.NDArray[Any], edges: Sequence[date]) -> npt.NDArray[Any]:
+    """A day that lies in each of the buckets of many edges."""
+    if np.issubdtype(buckets.dtype, np.datetime64):
+        return buckets.astype("datetime64[D]")
+    odd = np.array(_within_months(edges), dtype="datetime64[D]")
+    month, passed = np.divmod(buckets.astype(np.int64), len(odd) + 1)
+    firsts = (month - 1 - 12 * 1970).astype("datetime64[M]").astype("datetime64[D]")
+    latest = np.append(np.datetime64(date.min, "D"), odd)[passed]
+    return np.maximum(firsts, latest)
+
+
+def _within_months(edges: Sequence[date]) -> list[date]:
+    return [edge for edge in edges if edge.day != 1]
+
+
+def _passed(day: Any, edges: Sequence[date]) -> Any:
+    """How many of the edges a day has passed."""
+    return functools.reduce(operator.add, (ibis.ifelse(day >= day_literal(edge), 1, 0) for edge in edges))
 
 
 class Keyed:
@@ -142,7 +170,7 @@ class Sums:
         self._height = len(edges) + 1
         buckets = keyed.buckets()
         if len(edges) > FEW:
-            buckets = np.searchsorted(self._edges, buckets, side="right")
+            buckets = np.searchsorted(self._edges, days_of(buckets, edges), side="right")
         self._cells = buckets * keyed.width + keyed.places
         self.currencies: list[str] = []
         """The currencies of the amounts, in order."""
@@ -151,10 +179,11 @@ class Sums:
             self.currencies, places = keyed.words("in_currency")
             self._of_currency = {name: np.flatnonzero(places == n) for n, name in enumerate(self.currencies)}
         self._read: dict[str, Exact] = {}
-        self._running: dict[tuple[str, str | None], Exact] = {}
+        self._met: Places | None = None
+        self._running: dict[tuple[Summand, str | None], Exact] = {}
 
-    def over(self, column: str, spans: Sequence[Days], within: Places, currency: str | None = None) -> Exact:
-        """The sums of a column over each of the spans (rows) for some columns of the grid.
+    def over(self, summand: Summand, spans: Sequence[Days], within: Places, currency: str | None = None) -> Exact:
+        """The sums of a summand over each of the spans (rows) for some columns of the grid.
 
         A span that ends before it begins holds nothing.
         """
@@ -164,23 +193,33 @@ class Sums:
         place = np.searchsorted(self._edges, ends, side="left")
         behind = np.append(self._edges, np.datetime64("NaT"))
         high = np.maximum(np.where(behind[place] == ends, place + 1, self._height), low)
-        running = self._totals(column, currency)
+        running = self._totals(summand, currency)
         with localcontext(prec=PRECISION):
             difference = running.units[np.ix_(high, within)] - running.units[np.ix_(low, within)]
         return Exact(difference, running.places)
 
-    def _totals(self, column: str, currency: str | None) -> Exact:
+    def _totals(self, summand: Summand, currency: str | None) -> Exact:
         """Row n is the sum of the first n buckets."""
-        if (column, currency) not in self._running:
-            if column not in self._read:
-                self._read[column] = self._keyed.numbers(column)
-            numbers, cells = self._read[column], self._cells
-            if currency is not None:
-                mine = self._of_currency[currency]
+        if (summand, currency) not in self._running:
+            if summand.column not in self._read:
+                self._read[summand.column] = self._keyed.numbers(summand.column)
+            numbers, cells = self._read[summand.column], self._cells
+            mine = self._counting(summand, currency)
+            if mine is not None:
                 numbers, cells = numbers[mine], cells[mine]
             grid = np.full(self._height * self._keyed.width, 0, numbers.units.dtype)
             with localcontext(prec=PRECISION):
                 np.add.at(grid, cells, numbers.units)
             laid = Exact(grid.reshape(self._height, self._keyed.width), numbers.places)
-            self._running[column, currency] = laid.added_up()
-        return self._running[column, currency]
+            self._running[summand, currency] = laid.added_up()
+        return self._running[summand, currency]
+
+    def _counting(self, summand: Summand, currency: str | None) -> Places | None:
+        """The rows that count for a summand in a currency; None: all of them."""
+        mine = None if currency is None else self._of_currency[currency]
+        if summand.condition is None:
+            return mine
+        if self._met is None:
+            self._met = self._keyed.numbers("met").units
+        met = (self._met >> summand.condition) & 1
+        return np.flatnonzero(met) if mine is None else mine[np.flatnonzero(met[mine])]

@@ -101,7 +101,7 @@ class Distributions:
                     target.update(zip(spans, mine, strict=True))
                 self._answers[id(task.leaf), task.cut] = answer
 
-        return Pass.of(placed, ["bucket"], tasks, aggregates.expressions, take)
+        return Pass.of(placed, {"bucket": placed.bucket}, tasks, aggregates.expressions, take)
 
     def _curve(self, table: ir.Table, tasks: Sequence[Task], spans: Sequence[Days]) -> Pass:
         leaf = tasks[0].leaf
@@ -133,7 +133,7 @@ class Distributions:
                             answer.parts[days][key] = [column[first:behind] for column in columns]
                 self._answers.update({(id(task.leaf), cut): answer for task in tasks if task.cut == cut})
 
-        always = list(dict.fromkeys((by, *leaf.columns)))
+        always = {name: placed[name] for name in (by, *leaf.columns)}
         return Pass.of(placed, always, tasks, {"cases": placed.count()}, take)
 
 

@@ -86,7 +86,11 @@ class Planner:
         warehouse = self.context.warehouse
         warehouse.foresee(each.grouping for each, _ in passes)
         for each, words in passes:
-            each.take_all(worded(warehouse.grouped(each.grouping), words))
+            rows = warehouse.grouped(each.grouping)
+            if each.instead is not None and not each.fits(rows):
+                each = each.instead()  # noqa: PLW2901 - the same pass by words
+                rows = warehouse.grouped(each.grouping)
+            each.take_all(worded(rows, {**words, **each.words}))
 
     def _coded(self, facts: Facts, cut: Cut) -> Mapping[str, Coded]:
         """The lookup tables of a cut with numbers for words, by name: where several dimensions are looked up at once.

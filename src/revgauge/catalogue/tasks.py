@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import ibis
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from revgauge.catalogue.buckets import Dimensions, Key, Keyed
 from revgauge.catalogue.engine import Grouping
-from revgauge.catalogue.measures import Leaf, Uncut
+from revgauge.catalogue.measures import Column, Leaf, Uncut
 from revgauge.catalogue.series import Numbers
 from revgauge.catalogue.spans import Days
 from revgauge.catalogue.worth import Gaps
@@ -50,6 +51,9 @@ class Answer:
     parts: dict[Days, dict[Key, list[Any]]] = field(default_factory=dict)
 
 
+OTHER = "(other)"
+"""What the number 0 stands for where words are numbered that are not all known."""
+
 Answers = dict[tuple[int, Cut], Answer]
 """What was found, by the identity of the leaf and the cut."""
 
@@ -85,23 +89,35 @@ class Pass:
     cuts: tuple[Dimensions, ...]
     take: Callable[[Keyed], None]
     """What is done with the rows of the answer."""
+    words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Columns that hold numbers, and the words that these stand for."""
+    instead: Callable[[], Pass] | None = None
+    """The pass that is to be made where a number stands for `OTHER`: the same one by words."""
 
     @classmethod
     def of(
         cls,
         table: ir.Table,
-        always: Sequence[str],
+        always: Mapping[str, Any],
         tasks: Sequence[Task],
         aggregates: Mapping[str, Any],
         take: Callable[[Keyed], None],
+        *,
+        words: Mapping[str, tuple[str, ...]] | None = None,
+        instead: Callable[[], Pass] | None = None,
     ) -> Pass:
-        """The pass over a table for the cuts of the tasks."""
+        """The pass over a table for the cuts of the tasks, each also by the columns `always`."""
         cuts = tuple(dict.fromkeys(task.cut.dimensions for task in tasks))
         # The same dimensions in another order are the same rows.
         sets = [[f"cut_{name}" for name in cut] for cut in {frozenset(cut): cut for cut in cuts}.values()]
         serves = sorted({metric for task in tasks for metric in task.metrics})
         name = tasks[0].leaf.facts.name
-        return cls(Grouping.of(table, always, sets, aggregates, name=name, serves=serves), cuts, take)
+        grouping = Grouping.of(table, always, sets, aggregates, name=name, serves=serves)
+        return cls(grouping, cuts, take, words or {}, instead)
+
+    def fits(self, rows: pa.Table) -> bool:
+        """Whether every number in the rows stands for a word."""
+        return not any(pc.any(pc.equal(rows[name], 0)).as_py() for name, known in self.words.items() if OTHER in known)
 
     def take_all(self, rows: pa.Table) -> None:
         """Hand over the rows of the answer, each with the cut and key that it belongs to."""
@@ -121,24 +137,51 @@ class Aggregates:
         self.table = table
         self.expressions: dict[str, Any] = {}
         self._names: dict[Any, str] = {}
+        # To resolve a column takes long beside looking it up, and tasks by the dozen read the same one.
+        self._columns: dict[Any, Any] = {}
+        self._conditions: dict[int, Any] = {}
+        self._sums: dict[tuple[Any, Any], Any] = {}
 
     def named(self, expression: Any) -> str:
         """The name of an aggregate, the same for the same expression."""
         name = self._names.setdefault(expression.op(), f"value_{len(self._names)}")
-        self.expressions[name] = expression
+        self.expressions.setdefault(name, expression)
         return name
 
-    def sum(self, value: Any, where: Any) -> Any:
-        """The sum of a column, or a number of rows, where a condition holds."""
-        condition = None if where is None else column_of(self.table, where).fill_null(False)
+    def column(self, value: Column) -> Any:
+        """What identifies a column of the table: its operation; None for a number of rows."""
         if value is None:
-            return self.table.count() if condition is None else condition.cast("int64").sum()
-        column = column_of(self.table, value)
+            return None
+        key = value if isinstance(value, str) else id(value)
+        if key not in self._columns:
+            self._columns[key] = column_of(self.table, value).op()
+        return self._columns[key]
+
+    def condition(self, where: Column) -> Any:
+        """What identifies a condition: its operation; None where there is none."""
+        if where is None:
+            return None
+        if id(where) not in self._conditions:
+            self._conditions[id(where)] = column_of(self.table, where).fill_null(False).op()
+        return self._conditions[id(where)]
+
+    def sum(self, value: Column, where: Column) -> Any:
+        """The sum of a column, or a number of rows, where a condition holds."""
+        column, condition = self.column(value), self.condition(where)
+        if (column, condition) not in self._sums:
+            self._sums[column, condition] = self._sum(column, condition)
+        return self._sums[column, condition]
+
+    def _sum(self, column: Any, condition: Any) -> Any:
+        if column is None:
+            return self.table.count() if condition is None else condition.to_expr().cast("int64").sum()
+        if condition is None:
+            return column.to_expr().sum()
         # Emptying a column costs less than a filter of its own for each of many sums.
-        return (column if condition is None else ibis.ifelse(condition, column, None)).sum()
+        return ibis.ifelse(condition.to_expr(), column.to_expr(), None).sum()
 
 
-def column_of(table: ir.Table, column: Any) -> Any:
+def column_of(table: ir.Table, column: Column) -> Any:
     """A column of the table: by name, or worked out from a deferred expression."""
     if isinstance(column, str):
         return table[column]

@@ -7,21 +7,24 @@ balance, a trailing window - is a difference of running totals of them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import ibis
 import numpy as np
 
 from revgauge.catalogue.accruals import EARNED, UNRATED
-from revgauge.catalogue.buckets import Dimensions, Keyed, Places, Sums, bucket
+from revgauge.catalogue.buckets import Dimensions, Keyed, Places, Summand, Sums, bucket
 from revgauge.catalogue.context import Context
 from revgauge.catalogue.engine import day_literal
 from revgauge.catalogue.measures import Accrual, Column, Leaf, Pace, Revaluation, Total
 from revgauge.catalogue.series import Numbers
 from revgauge.catalogue.spans import Days, Span
-from revgauge.catalogue.tasks import Aggregates, Answer, Answers, Pass, Task
+from revgauge.catalogue.summands import Summands
+from revgauge.catalogue.tasks import OTHER, Answer, Answers, Pass, Task
 from revgauge.catalogue.worth import Gaps, Worth
 from revgauge.model.period import DAY, Period
 
@@ -30,22 +33,31 @@ if TYPE_CHECKING:
 
 
 class _Columns(NamedTuple):
-    """The columns of the aggregated rows that a task reads."""
+    """The sums of the aggregated rows that a task reads."""
 
-    value: str
-    gap: str | None
-    earned: str = ""
+    value: Summand
+    gap: Summand | None
+    earned: Summand | None = None
 
     @classmethod
-    def of(cls, leaf: Total, aggregates: Aggregates) -> _Columns:
-        """Those that a leaf reads, added to the aggregates."""
+    def of(cls, leaf: Total, sums: Summands) -> _Columns:
+        """Those that a leaf reads."""
 
-        def summed(column: Column) -> str:
-            return aggregates.named(aggregates.sum(column, leaf.where))
+        def summed(column: Column) -> Summand:
+            return sums.of(column, leaf.where)
 
         if isinstance(leaf, Accrual):
             return cls(summed(leaf.value), summed(UNRATED), summed(EARNED))
         return cls(summed(leaf.value), None if leaf.gap is None else summed(leaf.gap))
+
+    @staticmethod
+    def asked(leaf: Total) -> Iterator[tuple[Column, Column]]:
+        """What a leaf adds up, and where."""
+        yield leaf.value, leaf.where
+        if isinstance(leaf, Accrual):
+            yield from ((UNRATED, leaf.where), (EARNED, leaf.where))
+        elif leaf.gap is not None:
+            yield leaf.gap, leaf.where
 
 
 @dataclass(frozen=True)
@@ -83,25 +95,33 @@ class Totals:
 
     def over(self, table: ir.Table, tasks: Sequence[Task]) -> Pass:
         """The pass that answers tasks over the same rows."""
+        return self._over(table, tasks, coded=True)
+
+    def _over(self, table: ir.Table, tasks: Sequence[Task], *, coded: bool) -> Pass:
         spans = {id(task): self._spans_of(task) for task in tasks}
         every = {days for found in dict.fromkeys(days for _, days in spans.values()) for days in found}
         ordered = sorted(self._edges_of(every).union(*map(self._quote_days, tasks)))
         by_currency = next((_total(task.leaf).currency for task in tasks if _total(task.leaf).currency), None)
+        rows = table
         if isinstance(tasks[0].leaf, Revaluation):
-            table = table.filter(table[str(by_currency)] != self.context.reporting_currency)
+            rows = rows.filter(rows[str(by_currency)] != self.context.reporting_currency)
         # Edges end with `now`: rows behind it, which a project's own table may hold, would fall into the last bucket.
-        at = table[tasks[0].leaf.at]
+        at = rows[tasks[0].leaf.at]
         last = max((days.last for days in every), default=self.context.now)
-        table = table.filter(at <= day_literal(last))
-        table = table.mutate(bucket=bucket(table[tasks[0].leaf.at], ordered))
-        always = ["bucket"]
-        if by_currency:
-            table = table.mutate(in_currency=table[by_currency])
-            always.append("in_currency")
-        aggregates = Aggregates(table)
+        rows = rows.filter(at <= day_literal(last))
+        always = {"bucket": bucket(rows[tasks[0].leaf.at], ordered)}
+        words: dict[str, tuple[str, ...]] = {}
+        instead = None
+        if by_currency and coded:
+            words["in_currency"], always["in_currency"] = self._numbered(rows[by_currency])
+            instead = functools.partial(self._over, table, tasks, coded=False)
+        elif by_currency:
+            always["in_currency"] = rows[by_currency]
+        sums = Summands(rows, [pair for task in tasks for pair in _Columns.asked(_total(task.leaf))])
+        always |= sums.keys
         questions: dict[_Question, list[Task]] = {}
         for task in tasks:
-            question = _Question.of(task, *spans[id(task)], _Columns.of(_total(task.leaf), aggregates))
+            question = _Question.of(task, *spans[id(task)], _Columns.of(_total(task.leaf), sums))
             questions.setdefault(question, []).append(task)
 
         def take(keyed: Keyed) -> None:
@@ -109,7 +129,16 @@ class Totals:
             for question, alike in questions.items():
                 self._answers.update(self._from_sums(question, alike, keyed, sums))
 
-        return Pass.of(table, always, tasks, aggregates.expressions, take)
+        return Pass.of(rows, always, tasks, sums.aggregates, take, words=words, instead=instead)
+
+    def _numbered(self, currency: Any) -> tuple[tuple[str, ...], Any]:
+        """The currencies that have quotes, and a number for each: what rows are grouped by faster than by words.
+
+        The number of any other currency is that of `OTHER`.
+        """
+        known = dict.fromkeys((self.context.reporting_currency, *self.context.rates.currencies))
+        cases = [(currency == name, number) for number, name in enumerate(known, 1)]
+        return (OTHER, *known), ibis.cases(*cases, else_=0).cast("int16")
 
     def _spans_of(self, task: Task) -> tuple[tuple[Period, ...], tuple[Days, ...]]:
         """The periods of a task and the days that are read for each."""
@@ -158,7 +187,8 @@ class Totals:
         if question.kind is Revaluation:
             return worth.by_changed_rates(columns.value, columns.gap, question.periods)
         if question.pace:
-            return worth.day_by_day(question.pace, spans, (columns.value, columns.earned, str(columns.gap)))
+            assert columns.earned is not None and columns.gap is not None  # noqa: S101, PT018 - as an accrual has them
+            return worth.day_by_day(question.pace, spans, (columns.value, columns.earned, columns.gap))
         if question.dates:
             return worth.on_days(columns.value, spans, question.dates)
         gaps = None if columns.gap is None else sums.over(columns.gap, spans, within).units != 0

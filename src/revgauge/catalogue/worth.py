@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from revgauge.catalogue.accruals import PARTS, Earnings
-from revgauge.catalogue.buckets import Places, Sums
+from revgauge.catalogue.buckets import Places, Summand, Sums
 from revgauge.catalogue.context import Rates
 from revgauge.catalogue.exact import Exact
 from revgauge.catalogue.measures import Pace
@@ -36,20 +36,22 @@ class Worth:
     sums: Sums
     within: Places
 
-    def on_days(self, column: str, spans: Sequence[Days], dates: Sequence[date]) -> tuple[Numbers, Gaps]:
+    def on_days(self, summand: Summand, spans: Sequence[Days], dates: Sequence[date]) -> tuple[Numbers, Gaps]:
         """For each span amounts of all currencies at the rates of its day, and which of them have none."""
         worth, gaps = self._nothing(len(spans)), self._no_gaps(len(spans))
         rates = {currency: [self.rates.on(currency, day) for day in dates] for currency in self.sums.currencies}
         # Read together, rates have the same places, and so have the products.
         factors = Exact.of([rate or ZERO for listed in rates.values() for rate in listed])
         for place, (currency, listed) in enumerate(rates.items()):
-            amounts = self._over(column, spans, currency)
+            amounts = self._over(summand, spans, currency)
             worth += amounts.times(factors[place * len(dates) : (place + 1) * len(dates)])
             unknown = np.array([rate is None for rate in listed])
             gaps |= unknown[:, np.newaxis] & (amounts.units != 0)
         return worth.decimals(), gaps
 
-    def day_by_day(self, pace: Pace, spans: Sequence[Days], columns: tuple[str, str, str]) -> tuple[Numbers, Gaps]:
+    def day_by_day(
+        self, pace: Pace, spans: Sequence[Days], columns: tuple[Summand, Summand, Summand]
+    ) -> tuple[Numbers, Gaps]:
         """What balances earned over each span, and where any of it was in a currency without a rate.
 
         The columns are the changes of the balance, and these with what they would have earned and not been converted
@@ -72,36 +74,38 @@ class Worth:
         with localcontext(prec=PRECISION):
             return worth.decimals() / Decimal(PARTS[pace]), gaps
 
-    def by_changed_rates(self, column: str, changes: str | None, periods: Sequence[Period]) -> tuple[Numbers, Gaps]:
+    def by_changed_rates(
+        self, summand: Summand, changes: Summand | None, periods: Sequence[Period]
+    ) -> tuple[Numbers, Gaps]:
         """What changed rates alone did to the balances of the day before, over each period."""
         worth, gaps = self._nothing(len(periods)), self._no_gaps(len(periods))
         first = min((period.start for period in periods), default=date.max)
         last = max((period.closing for period in periods), default=date.min)
         for currency in self.sums.currencies:
             days = self.rates.changes(currency, first, last)
-            held = self._over(column, [Days(None, day - DAY) for day in days], currency)
+            held = self._over(summand, [Days(None, day - DAY) for day in days], currency)
             changed = held.times(Exact.of([self.rates.step(currency, day) for day in days]))
             running = changed.added_up()
             low = [bisect_left(days, period.start) for period in periods]
             high = [bisect_right(days, period.closing) for period in periods]
             worth += running[high] - running[low]
             for row, period in enumerate(periods):
-                gaps[row] |= self._unrated(column, changes, currency, period)
+                gaps[row] |= self._unrated(summand, changes, currency, period)
         return worth.decimals(), gaps
 
-    def _unrated(self, column: str, changes: str | None, currency: str, period: Period) -> Gaps:
+    def _unrated(self, summand: Summand, changes: Summand | None, currency: str, period: Period) -> Gaps:
         """Whether anything was held in the currency on a day before its first quote, up to the day before the last."""
         quotes = self.rates.changes(currency, date.min, period.closing)
         last = min(quotes[0], period.closing) - DAY if quotes else period.closing - DAY
         if last < period.opening:
             return np.zeros(len(self.within), dtype=bool)
-        held: Gaps = self._over(column, [Days(None, period.opening)], currency).units[0] != 0
+        held: Gaps = self._over(summand, [Days(None, period.opening)], currency).units[0] != 0
         if changes is not None and last >= period.start:
             held = held | (self._over(changes, [Days(period.start, last)], currency).units[0] != 0)
         return held
 
-    def _over(self, column: str, spans: Sequence[Days], currency: str) -> Exact:
-        return self.sums.over(column, spans, self.within, currency)
+    def _over(self, summand: Summand, spans: Sequence[Days], currency: str) -> Exact:
+        return self.sums.over(summand, spans, self.within, currency)
 
     def _nothing(self, rows: int) -> Exact:
         return Exact(np.zeros((rows, len(self.within)), dtype=np.int64))

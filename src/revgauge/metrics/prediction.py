@@ -30,6 +30,7 @@ from revgauge.catalogue.measures import (
     total,
 )
 from revgauge.catalogue.registry import Unit, metric
+from revgauge.catalogue.spans import UpToMonthsBefore, UpToOpening
 from revgauge.derived.retention import opening_day
 from revgauge.derived.revenue import recurring_revenue
 from revgauge.methods.outliers import without_outliers
@@ -97,6 +98,7 @@ def predicted_mrr(  # noqa: PLR0913 - the facts of every method, and the six par
     mrr_changes: Facts,
     mrr_movements: Facts,
     retained_mrr: Facts,
+    changed_customers: Facts,
     created_leads: Facts,
     mrr_earnings: Facts,
     context: Context,
@@ -135,7 +137,7 @@ def predicted_mrr(  # noqa: PLR0913 - the facts of every method, and the six par
     """
     if history_months < 1:
         return Unknown("history_months counts the months that are looked at: it must be at least 1")
-    reads = _Reads(mrr_changes, mrr_movements, retained_mrr, created_leads, mrr_earnings)
+    reads = _Reads(mrr_changes, mrr_movements, retained_mrr, changed_customers, created_leads, mrr_earnings)
     window = _Window(reads, context, history_months, outliers)
     if method == "mom":
         predicted, factors = window.by_month()
@@ -162,6 +164,7 @@ class _Reads:
     mrr_changes: Facts
     mrr_movements: Facts
     retained_mrr: Facts
+    changed_customers: Facts
     created_leads: Facts
     mrr_earnings: Facts
 
@@ -221,17 +224,23 @@ class _Window:
         counts = [History(dropped(series), of, self.months) for series, of in self._averaged]
         return Worked(lambda *numbers: sum(numbers, ZERO), tuple(counts)) if counts else Constant(ZERO)
 
-    def _opened(self, column: str, window_months: int | None) -> Measure:
-        """A sum over the customers who opened a month, at the rates of that day."""
+    def _retained(self, column: str) -> Measure:
+        """Revenue at the close of a month of the customers who opened it, at the rates of that day."""
         facts = self.reads.retained_mrr
-        params = {**facts.params_dict(), "window_months": window_months}
+        params = {**facts.params_dict(), "window_months": 1}
         summed = balance(
             replace(facts, params=tuple(sorted(params.items()))),
             column,
-            currency=None if column in ("customers", "lost") else "currency",
-            convert_on=lambda period: opening_day(period, window_months),
+            currency="currency",
+            convert_on=lambda period: opening_day(period, 1),
         )
         return Named(OPENED[column], summed)
+
+    @cached_property
+    def _opening_mrr(self) -> Measure:
+        """What those customers paid on the opening day."""
+        opening = balance(self.reads.mrr_changes, "amount", span=UpToMonthsBefore(1), currency="currency")
+        return Named(OPENED["opening"], opening)
 
     # -- the base -----------------------------------------------------------------------------------------------------
 
@@ -278,16 +287,18 @@ class _Window:
         nobody = "no month of those looked at opened with a customer"
         nothing = "no month of those looked at opened with recurring revenue"
         if method == "retained_growth":
-            net = self._mean(nothing, _quotients, self._opened("net", 1), self._opened("opening", 1))
+            net = self._mean(nothing, _quotients, self._retained("net"), self._opening_mrr)
             return net, (("net_retention", net),)
         if churn == "logo":
-            lost = self._mean(nobody, _quotients, self._opened("lost", None), self._opened("customers", None))
+            gone = Named(OPENED["lost"], total(self.reads.changed_customers, "lost"))
+            opening = Named(OPENED["customers"], balance(self.reads.mrr_changes, "customers", span=UpToOpening()))
+            lost = self._mean(nobody, _quotients, gone, opening)
             return 1 - lost, (("customer_churn", lost),)
 
         def churned(gross: list[Decimal], opening: list[Decimal]) -> list[Decimal]:
             return [1 - quotient for quotient in _quotients(gross, opening)]
 
-        lost = self._mean(nothing, churned, self._opened("gross", 1), self._opened("opening", 1))
+        lost = self._mean(nothing, churned, self._retained("gross"), self._opening_mrr)
         return 1 - lost, (("revenue_churn", lost),)
 
     # -- what is gained -----------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ one that left and came back in between is there.
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -24,7 +25,7 @@ from revgauge.catalogue.measures import (
     total,
 )
 from revgauge.catalogue.registry import Unit, metric
-from revgauge.catalogue.spans import UpToClosing, UpToOpening
+from revgauge.catalogue.spans import UpToClosing, UpToMonthsBefore, UpToOpening
 from revgauge.derived.retention import cohort_not_reached, opening_day
 from revgauge.methods.survival import survival_curve
 from revgauge.model.period import Period
@@ -34,15 +35,21 @@ NO_CUSTOMER = "there was no customer on the opening day"
 NO_REVENUE = "there was no recurring revenue on the opening day"
 
 
-def _of_opening(facts: Facts, column: str, window_months: int | None) -> Measure:
-    """A sum over the customers of the opening day, at the rates of that day."""
-    money = column in ("opening", "net", "gross")
-    return balance(
-        facts,
-        column,
-        currency="currency" if money else None,
-        convert_on=lambda period: opening_day(period, window_months),
-    )
+def _opening_day(period: Period) -> date:
+    return period.opening
+
+
+def _changed(changed_customers: Facts, column: str) -> Measure:
+    """A sum over the opening customers who pay another amount at the close, at the rates of the opening day."""
+    if column == "lost":
+        return total(changed_customers, column)
+    return total(changed_customers, column, currency="currency", convert_on=_opening_day)
+
+
+def _opening(mrr_changes: Facts, column: str, window_months: int | None = None) -> Measure:
+    """What there was on the opening day: recurring revenue, or the number of customers."""
+    span = UpToOpening() if window_months is None else UpToMonthsBefore(window_months)
+    return balance(mrr_changes, column, span=span, currency="currency" if column == "amount" else None)
 
 
 @metric(
@@ -54,7 +61,7 @@ def _of_opening(facts: Facts, column: str, window_months: int | None) -> Measure
     fixed={"window_months": None, "fx": "constant"},
 )
 def logo_churn_rate(
-    retained_mrr: Facts,
+    changed_customers: Facts,
     window_movements: Facts,
     departures: Facts,
     new_customers: Measure,
@@ -76,13 +83,12 @@ def logo_churn_rate(
     Source: chartmogul-churn, baremetrics-churn, stripe-billing
     So what: which customers not to sell to and where service fails; look by segment, channel, reason and age
     """
+    opening = _opening(mrr_changes, "customers")
     if method == "events":
-        gone: Measure = Distinct(window_movements, where=_.kind == "churn")
-        return ratio(gone, balance(mrr_changes, "customers", span=UpToOpening()), NO_CUSTOMER)
+        return ratio(Distinct(window_movements, where=_.kind == "churn"), opening, NO_CUSTOMER)
     if method == "events_with_new":
-        opening = balance(mrr_changes, "customers", span=UpToOpening())
         return ratio(Distinct(departures), opening + new_customers, NO_CUSTOMER)
-    return ratio(_of_opening(retained_mrr, "lost", None), _of_opening(retained_mrr, "customers", None), NO_CUSTOMER)
+    return ratio(_changed(changed_customers, "lost"), opening, NO_CUSTOMER)
 
 
 @metric(label="Customer retention rate", unit=Unit.RATIO, kind="formula")
@@ -100,13 +106,22 @@ def customer_retention_rate(logo_churn_rate: Measure) -> Measure:
 
 
 def _kept(
-    retained_mrr: Facts, window_movements: Facts, method: str, window_months: int | None, *, capped: bool
+    retained_mrr: Facts,
+    window_movements: Facts,
+    mrr_changes: Facts,
+    method: str,
+    window_months: int,
+    *,
+    capped: bool,
 ) -> Measure:
     """Revenue of the opening customers at the close over what it was."""
-    opening = _of_opening(retained_mrr, "opening", window_months)
+    opening = _opening(mrr_changes, "amount", window_months)
     if method == "cohort":
         column = "gross" if capped else "net"
-        return ratio(_of_opening(retained_mrr, column, window_months), opening, NO_REVENUE)
+        closing = balance(
+            retained_mrr, column, currency="currency", convert_on=lambda period: opening_day(period, window_months)
+        )
+        return ratio(closing, opening, NO_REVENUE)
     lost = total(window_movements, "amount", where=_.kind.isin(["churn", "contraction"]), gap=_.unconverted)
     kept = opening - lost
     if not capped:
@@ -118,6 +133,7 @@ def _kept(
 def gross_revenue_retention(
     retained_mrr: Facts,
     window_movements: Facts,
+    mrr_changes: Facts,
     *,
     window_months: int = 12,
     method: Literal["cohort", "movements"] = "cohort",
@@ -136,13 +152,14 @@ def gross_revenue_retention(
     So what: the floor under the business; if low mend product and onboarding before sales
     Benchmark: median 91 %, quartiles 82 and 95 % (kbcm-2024, relayed); 88 % (benchmarkit-2025, relayed)
     """
-    return _kept(retained_mrr, window_movements, method, window_months, capped=True)
+    return _kept(retained_mrr, window_movements, mrr_changes, method, window_months, capped=True)
 
 
 @metric(label="Net revenue retention", unit=Unit.RATIO, kind="window", aliases=("nrr", "ndr"))
 def net_revenue_retention(
     retained_mrr: Facts,
     window_movements: Facts,
+    mrr_changes: Facts,
     *,
     window_months: int = 12,
     method: Literal["cohort", "movements"] = "cohort",
@@ -160,12 +177,12 @@ def net_revenue_retention(
     So what: would revenue grow without new customers; read beside gross retention, since upsell can mask loss
     Benchmark: median 101 % in 2024 (benchmarkit-2025)
     """
-    return _kept(retained_mrr, window_movements, method, window_months, capped=False)
+    return _kept(retained_mrr, window_movements, mrr_changes, method, window_months, capped=False)
 
 
 @metric(label="Gross revenue churn", unit=Unit.RATIO, better="down", kind="window", fixed={"window_months": None})
 def gross_revenue_churn_rate(
-    retained_mrr: Facts,
+    changed_customers: Facts,
     mrr_movements: Facts,
     mrr_changes: Facts,
     *,
@@ -183,15 +200,14 @@ def gross_revenue_churn_rate(
     So what: the speed of the leak; high gross with low net means that growth rests on few
     Benchmark: about 13 % of opening ARR a year (kbcm-2019)
     """
+    lost = _changed(changed_customers, "shrunk")
     if method == "events":
         lost = total(mrr_movements, "amount", where=_.kind.isin(["churn", "contraction"]), gap=_.unconverted)
-        opening = balance(mrr_changes, "amount", span=UpToOpening(), currency="currency")
-        return ratio(lost, opening, NO_REVENUE)
-    return 1 - ratio(_of_opening(retained_mrr, "gross", None), _of_opening(retained_mrr, "opening", None), NO_REVENUE)
+    return ratio(lost, _opening(mrr_changes, "amount"), NO_REVENUE)
 
 
 @metric(label="Net revenue churn", unit=Unit.RATIO, better="down", kind="window", fixed={"window_months": None})
-def net_revenue_churn_rate(retained_mrr: Facts) -> Measure:
+def net_revenue_churn_rate(changed_customers: Facts, mrr_changes: Facts) -> Measure:
     """The share of opening recurring revenue lost in the period, less what the same customers gained; may be below 0.
 
     Unit: share of opening MRR
@@ -201,7 +217,8 @@ def net_revenue_churn_rate(retained_mrr: Facts) -> Measure:
     Source: baremetrics-churn, baremetrics-net
     So what: the speed of the leak after growth of the base
     """
-    return 1 - ratio(_of_opening(retained_mrr, "net", None), _of_opening(retained_mrr, "opening", None), NO_REVENUE)
+    lost = _changed(changed_customers, "shrunk") - _changed(changed_customers, "grown")
+    return ratio(lost, _opening(mrr_changes, "amount"), NO_REVENUE)
 
 
 @metric(label="Customer retention by cohort", unit=Unit.RATIO, kind="cohort")

@@ -82,16 +82,16 @@ class Grouping:
     def of(
         cls,
         table: ir.Table,
-        always: Sequence[str],
+        always: Mapping[str, Any],
         cuts: Sequence[Sequence[str]],
         aggregates: Mapping[str, Any],
         *,
         name: str = "query",
         serves: Sequence[str] = (),
     ) -> Grouping:
-        """The grouping of the rows of a table."""
+        """The grouping of the rows of a table by columns of it, and always by those given with their names."""
         every = list(dict.fromkeys(column for cut in cuts for column in cut))
-        expression = table.group_by(*always, *every).aggregate(**aggregates)
+        expression = table.group_by(*every, **always).aggregate(**aggregates)
         return cls(expression, tuple(always), tuple(tuple(cut) for cut in cuts), name, tuple(serves))
 
     @property
