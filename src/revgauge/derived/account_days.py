@@ -65,8 +65,9 @@ def _single_currency_days(changes: ir.Table, whole: tuple[str, ...]) -> ir.Table
     changes = split(held_before(changes, whole), old=_.old_mrr, new=_.new_mrr, kind=PART)
     netted = (
         changes.mutate(currency=_.new_currency, change=(_.new_mrr - _.old_mrr).cast("decimal(18, 6)"), **_units())
-        .group_by(*whole, "currency", "day", "rate_day")
+        .group_by(*whole, "currency", "day")
         .aggregate(
+            rate_day=_.rate_day.max(),  # there is one for each day
             change=_.change.sum().cast("decimal(18, 6)"),
             **_summed_units(),
             **{part: _[part].sum().cast(PART) for part in PARTS if part != "price_cut"},
