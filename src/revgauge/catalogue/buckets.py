@@ -69,7 +69,8 @@ def days_of(buckets: npt.NDArray[Any], edges: Sequence[date]) -> npt.NDArray[Any
     month, passed = np.divmod(buckets.astype(np.int64), len(odd) + 1)
     firsts = (month - 1 - 12 * 1970).astype("datetime64[M]").astype("datetime64[D]")
     latest = np.append(np.datetime64(date.min, "D"), odd)[passed]
-    return np.maximum(firsts, latest)
+    found: npt.NDArray[Any] = np.maximum(firsts, latest)
+    return found
 
 
 def _within_months(edges: Sequence[date]) -> list[date]:
@@ -172,6 +173,8 @@ class Sums:
         if len(edges) > FEW:
             buckets = np.searchsorted(self._edges, days_of(buckets, edges), side="right")
         self._cells = buckets * keyed.width + keyed.places
+        self._first: Places = np.full(keyed.width, self._height, dtype=np.int64)
+        np.minimum.at(self._first, keyed.places, buckets)
         self.currencies: list[str] = []
         """The currencies of the amounts, in order."""
         self._of_currency: dict[str, Places] = {}
@@ -188,15 +191,24 @@ class Sums:
         A span that ends before it begins holds nothing.
         """
         firsts = np.array([days.first or date.min for days in spans], dtype="datetime64[D]")
-        ends = np.array([days.last + DAY for days in spans], dtype="datetime64[D]")
         low = np.searchsorted(self._edges, firsts, side="right")
-        place = np.searchsorted(self._edges, ends, side="left")
-        behind = np.append(self._edges, np.datetime64("NaT"))
-        high = np.maximum(np.where(behind[place] == ends, place + 1, self._height), low)
+        high = np.maximum(self._behind([days.last for days in spans]), low)
         running = self._totals(summand, currency)
         with localcontext(prec=PRECISION):
             difference = running.units[np.ix_(high, within)] - running.units[np.ix_(low, within)]
         return Exact(difference, running.places)
+
+    def _behind(self, last: Sequence[date]) -> Places:
+        """For each day the number of the bucket that follows it."""
+        ends = np.array([day + DAY for day in last], dtype="datetime64[D]")
+        place = np.searchsorted(self._edges, ends, side="left")
+        behind = np.append(self._edges, np.datetime64("NaT"))
+        return np.where(behind[place] == ends, place + 1, self._height)
+
+    def begun(self, last: date) -> npt.NDArray[np.bool_]:
+        """For each column of the grid whether any row stands on a day or before it."""
+        found: npt.NDArray[np.bool_] = self._first < self._behind([last])[0]
+        return found
 
     def _totals(self, summand: Summand, currency: str | None) -> Exact:
         """Row n is the sum of the first n buckets."""

@@ -85,12 +85,13 @@ class Planner:
         # All passes are known before the first one runs, so that tables hold just the columns that some pass reads.
         warehouse = self.context.warehouse
         warehouse.foresee(each.grouping for each, _ in passes)
-        for each, words in passes:
-            rows = warehouse.grouped(each.grouping)
+        answers = warehouse.answers(each.grouping for each, _ in passes)
+        for (each, words), rows in zip(passes, answers, strict=True):
+            taken, found = each, rows
             if each.instead is not None and not each.fits(rows):
-                each = each.instead()  # noqa: PLW2901 - the same pass by words
-                rows = warehouse.grouped(each.grouping)
-            each.take_all(worded(rows, {**words, **each.words}))
+                taken = each.instead()
+                found = warehouse.grouped(taken.grouping)
+            taken.take_all(worded(found, {**words, **taken.words}))
 
     def _coded(self, facts: Facts, cut: Cut) -> Mapping[str, Coded]:
         """The lookup tables of a cut with numbers for words, by name: where several dimensions are looked up at once.

@@ -34,7 +34,8 @@ class Summands:
     def __init__(self, table: ir.Table, asked: Sequence[tuple[Column, Column]]) -> None:
         """Add up columns of the table (none: count rows), each where a condition holds (none: everywhere)."""
         self._aggregates = Aggregates(table)
-        values, conditions, pairs = set(), {}, set()
+        values, pairs = set(), set()
+        conditions: dict[Any, int] = {}
         for value, where in asked:
             of, met = self._aggregates.column(value), self._aggregates.condition(where)
             values.add(of)

@@ -166,13 +166,19 @@ class Totals:
     def _from_sums(self, question: _Question, tasks: Sequence[Task], keyed: Keyed, sums: Sums) -> Answers:
         """The answers of one question, by the cuts of all tasks that ask it."""
         cuts = list(dict.fromkeys(task.cut.dimensions for task in tasks))
-        parts = [keyed.columns(cut) for cut in cuts]
-        within = np.concatenate([np.arange(part.start, part.stop) for part in parts])
-        numbers, gaps = self._summed(question, sums, within)
+        # Keys that come up later only, in spans of other questions, are none of this one.
+        begun = sums.begun(max((days.last for days in question.spans), default=self.context.now))
+        parts = []
+        for cut in cuts:
+            part = keyed.columns(cut)
+            places = np.arange(part.start, part.stop)
+            parts.append(places[begun[part]] if cut else places)
+        numbers, gaps = self._summed(question, sums, np.concatenate(parts))
         found: dict[Dimensions, Answer] = {}
         start = 0
-        for cut in cuts:
-            answer = found[cut] = Answer(keyed.keys(cut))
+        for cut, places in zip(cuts, parts, strict=True):
+            keys, first = keyed.keys(cut), keyed.columns(cut).start
+            answer = found[cut] = Answer([keys[place - first] for place in places.tolist()])
             mine = slice(start, start + len(answer.keys))
             start = mine.stop
             answer.numbers = dict(zip(question.spans, numbers[:, mine], strict=True))

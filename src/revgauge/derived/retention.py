@@ -104,14 +104,16 @@ def retained_mrr(
 
 
 @derived(per_period=True, dimensions=ACCOUNT_DIMENSIONS, row_key=("account_id",), left_out=LEFT_OUT)
-def changed_customers(account_days: ir.Table, mixed_accounts: ir.Table, context: Context) -> ir.Table:
+def changed_customers(
+    account_days: ir.Table, mixed_accounts: ir.Table, context: Context, *, fx: Fx = "constant"
+) -> ir.Table:
     """The customers of each period's opening day who pay another amount at its close: one row for each period and each.
 
     `shrunk` is how much less one pays and `grown` how much more, by currency, to be converted at the rates of the
     opening day; `lost` is 1 for who is gone. `day` is the first day of the period.
     """
     whole = whole_of(context)
-    dense_accounts = _needing_rates(account_days, mixed_accounts, context, "constant")
+    dense_accounts = _needing_rates(account_days, mixed_accounts, context, fx)
     days = account_days
     if dense_accounts is not None:
         days = days.anti_join(dense_accounts, "account_id")
@@ -128,7 +130,7 @@ def changed_customers(account_days: ir.Table, mixed_accounts: ir.Table, context:
         return found
     exact = {name: as_money(_[name]) for name in ("shrunk", "grown")}
     held = account_days.semi_join(dense_accounts, "account_id")
-    return found.mutate(**exact).union(_changed(_dense(held, context, None, "constant", whole), whole, context))
+    return found.mutate(**exact).union(_changed(_dense(held, context, None, fx, whole), whole, context))
 
 
 def _spans(context: Context, window_months: int | None) -> list[_Span]:

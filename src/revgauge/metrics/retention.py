@@ -180,7 +180,7 @@ def net_revenue_retention(
     return _kept(retained_mrr, window_movements, mrr_changes, method, window_months, capped=False)
 
 
-@metric(label="Gross revenue churn", unit=Unit.RATIO, better="down", kind="window", fixed={"window_months": None})
+@metric(label="Gross revenue churn", unit=Unit.RATIO, better="down", kind="window")
 def gross_revenue_churn_rate(
     changed_customers: Facts,
     mrr_movements: Facts,
@@ -206,7 +206,7 @@ def gross_revenue_churn_rate(
     return ratio(lost, _opening(mrr_changes, "amount"), NO_REVENUE)
 
 
-@metric(label="Net revenue churn", unit=Unit.RATIO, better="down", kind="window", fixed={"window_months": None})
+@metric(label="Net revenue churn", unit=Unit.RATIO, better="down", kind="window")
 def net_revenue_churn_rate(changed_customers: Facts, mrr_changes: Facts) -> Measure:
     """The share of opening recurring revenue lost in the period, less what the same customers gained; may be below 0.
 

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import ibis.expr.datatypes as dt
+import ibis.expr.operations as ops
 import ibis.expr.schema as sch
 import pyarrow as pa
 import sqlglot as sg
 import sqlglot.expressions as sge
 
+from revgauge.catalogue.engine.lane import Lane, Pending
 from revgauge.catalogue.engine.meaning import Rule, rewritten
 
 if TYPE_CHECKING:
@@ -55,6 +57,9 @@ class Engine(ABC):
     rules: Mapping[type, Rule] = {}
     """How operations are written so that they mean here what they mean elsewhere."""
 
+    lane = Lane()
+    """In which order the database works, and whether beside its caller."""
+
     @abstractmethod
     def tables(self) -> set[str]:
         """The names of the tables that stand where the entities do."""
@@ -67,16 +72,23 @@ class Engine(ABC):
     def add(self, name: str, rows: pa.Table) -> ir.Table:
         """Make a table of rows from here, in bulk, for as long as the engine is open."""
 
-    @abstractmethod
-    def keep(self, name: str, expression: ir.Table) -> tuple[ir.Table, int]:
-        """Compute a table, hold its rows until the engine is closed or it is dropped, and count them."""
+    def promised(self, name: str, schema: sch.Schema) -> ir.Table:
+        """A table that will be kept under this name."""
+        return ops.DatabaseTable(name, schema=schema, source=self.backend).to_expr()
 
-    def drop(self, table: ir.Table) -> None:
+    @abstractmethod
+    def keep(self, name: str, expression: ir.Table, schema: sch.Schema) -> Pending[int]:
+        """Compute a table and hold its rows until the engine is closed or it is dropped; how many there are.
+
+        It is seen with all columns of the schema: those that the expression does not give are empty.
+        """
+
+    @abstractmethod
+    def drop(self, name: str) -> None:
         """Forget a table that was kept."""
-        self.backend.raw_sql(f'DROP TABLE "{table.op().name}"')
 
     @abstractmethod
-    def arrow(self, query: sge.Query, schema: sch.Schema) -> pa.Table:
+    def arrow(self, query: sge.Query, schema: sch.Schema) -> Pending[pa.Table]:
         """The rows of a query that has these columns."""
 
     @abstractmethod
@@ -99,8 +111,20 @@ class Engine(ABC):
         """Forget what was kept and end the connection."""
 
     def fetch(self, expression: ir.Table) -> pa.Table:
-        """The rows of an expression."""
-        return self.arrow(self.query(expression), expression.schema())
+        """The rows of an expression, in the types that Ibis promises."""
+        schema = expression.schema()
+        return self.lane.wait(self.arrow(self.query(expression), schema)).cast(schema.to_pyarrow())
+
+    def seen(self, held: str, columns: Collection[str], schema: sch.Schema) -> str:
+        """The query that shows a table, of which some columns are held, with all columns of a schema."""
+        types = self.backend.compiler.type_mapper
+        shown = [
+            sg.column(name, quoted=True)
+            if name in columns
+            else sge.alias_(sg.cast(sge.Null(), types.from_ibis(kind)), name, quoted=True)
+            for name, kind in schema.items()
+        ]
+        return self.text(sg.select(*shown).from_(sg.to_identifier(held, quoted=True)))
 
     def query(self, expression: ir.Table) -> sge.Query:
         """The expression as a query of this database."""

@@ -15,6 +15,7 @@ import pyarrow as pa
 import sqlglot.expressions as sge
 
 from revgauge.catalogue.engine.base import Engine, Rows, settled
+from revgauge.catalogue.engine.lane import Pending, Threaded
 from revgauge.model.store import literal, overflow_folder, quoted
 
 if TYPE_CHECKING:
@@ -35,8 +36,11 @@ class DuckDB(Engine):
         """
         self.connection = connection
         self.backend = ibis.duckdb.from_connection(connection)
+        self.lane = Threaded(connection.interrupt)
         self._where = (entities, "main") if entities else None
         self._overflow = overflow
+        self._in_part: set[str] = set()
+        """Kept tables of which only some columns are held."""
 
     @classmethod
     def open(cls, store: Path, *, memory_limit: str | None = None, threads: int | None = None) -> DuckDB:
@@ -59,41 +63,69 @@ class DuckDB(Engine):
 
     def tables(self) -> set[str]:
         """The tables of the database of the entities."""
-        return set(self.backend.list_tables(database=self._where))
+        return self.lane.now(lambda: set(self.backend.list_tables(database=self._where)))
 
     def entity(self, name: str) -> ir.Table:
         """The table of an entity."""
-        return self.backend.table(name, database=self._where)
+        table: ir.Table = self.lane.now(lambda: self.backend.table(name, database=self._where))
+        return table
 
     def add(self, name: str, rows: pa.Table) -> ir.Table:
         """A temporary table, read from Arrow."""
-        self.connection.register(f"{name}_rows", rows)
-        self.connection.execute(f"CREATE TEMP TABLE {name} AS SELECT * FROM {name}_rows")
-        self.connection.unregister(f"{name}_rows")
-        return self.backend.table(name, database=("temp", "main"))
 
-    def keep(self, name: str, expression: ir.Table) -> tuple[ir.Table, int]:
+        def added() -> ir.Table:
+            self.connection.register(f"{name}_rows", rows)
+            self.connection.execute(f"CREATE TEMP TABLE {name} AS SELECT * FROM {name}_rows")
+            self.connection.unregister(f"{name}_rows")
+            return self.backend.table(name, database=("temp", "main"))
+
+        table: ir.Table = self.lane.now(added)
+        return table
+
+    def promised(self, name: str, schema: sch.Schema) -> ir.Table:
         """A temporary table."""
-        schema = settled(expression.schema())
-        types = self.backend.compiler.type_mapper
-        columns = [f"{quoted(column)} {types.to_string(kind)}" for column, kind in schema.items()]
-        self.connection.execute(f"CREATE TEMP TABLE {quoted(name)} ({', '.join(columns)})")
-        written = self.connection.execute(f"INSERT INTO {quoted(name)} {self.text(self.query(expression))}")
         where = ops.Namespace(catalog="temp", database="main")
-        table = ops.DatabaseTable(name, schema=schema, source=self.backend, namespace=where).to_expr()
-        return table, int(written.fetchall()[0][0])
+        return ops.DatabaseTable(name, schema=schema, source=self.backend, namespace=where).to_expr()
 
-    def fetch(self, expression: ir.Table) -> pa.Table:
-        """The rows of an expression, in the types that Ibis promises."""
-        schema = expression.schema()
-        return self.arrow(self.query(expression), schema).cast(schema.to_pyarrow())
+    def keep(self, name: str, expression: ir.Table, schema: sch.Schema) -> Pending[int]:
+        """A temporary table with the columns that there are, and where some are not a view that has them all."""
+        written = settled(expression.schema())
+        types = self.backend.compiler.type_mapper
+        columns = ", ".join(f"{quoted(column)} {types.to_string(kind)}" for column, kind in written.items())
+        held = name
+        if len(written) < len(schema):
+            held = _held(name)
+            self._in_part.add(name)
+        query = self.text(self.query(expression))
+        view = f"CREATE TEMP VIEW {quoted(name)} AS {self.seen(held, written.names, schema)}" if held != name else ""
 
-    def arrow(self, query: sge.Query, schema: sch.Schema) -> pa.Table:  # noqa: ARG002 - DuckDB keeps to it
+        def kept() -> int:
+            self.connection.execute(f"CREATE TEMP TABLE {quoted(held)} ({columns})")
+            (rows,) = self.connection.execute(f"INSERT INTO {quoted(held)} {query}").fetchall()
+            if view:
+                self.connection.execute(view)
+            return int(rows[0])
+
+        return self.lane.later(kept)
+
+    def drop(self, name: str) -> None:
+        """Drop the table, and its view if it has one."""
+        dropped = [f"DROP TABLE {quoted(name)}"]
+        if name in self._in_part:
+            self._in_part.remove(name)
+            dropped = [f"DROP VIEW {quoted(name)}", f"DROP TABLE {quoted(_held(name))}"]
+        self.lane.later(lambda: [self.connection.execute(command) for command in dropped])
+
+    def arrow(self, query: sge.Query, schema: sch.Schema) -> Pending[pa.Table]:  # noqa: ARG002 - DuckDB keeps to it
         """The rows of a query, without a copy."""
-        return self.backend.raw_sql(self.text(query)).to_arrow_table()
+        text = self.text(query)
+        return self.lane.later(lambda: self.connection.execute(text).to_arrow_table())
 
     def replace(self, tables: Mapping[str, Rows], gone: Collection[str] = ()) -> None:
         """Write tables anew, in one transaction."""
+        self.lane.now(lambda: self._replace(tables, gone))
+
+    def _replace(self, tables: Mapping[str, Rows], gone: Collection[str]) -> None:
         self.connection.execute("BEGIN")
         try:
             for name in {*tables, *gone}:
@@ -110,6 +142,12 @@ class DuckDB(Engine):
 
     def close(self) -> None:
         """End the connection; its temporary tables go with it."""
+        self.lane.close()
         self.backend.disconnect()
         if self._overflow is not None:
             shutil.rmtree(self._overflow, ignore_errors=True)
+
+
+def _held(name: str) -> str:
+    """The table of which a view shows all columns."""
+    return f"{name}_held"

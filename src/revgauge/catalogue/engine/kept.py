@@ -6,12 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import ibis
-
-from revgauge.catalogue.engine.base import settled
 from revgauge.catalogue.engine.columns import demand
 
 if TYPE_CHECKING:
+    import ibis.expr.schema as sch
     import ibis.expr.types as ir
 
 
@@ -22,36 +20,22 @@ class Kept:
     name: str
     label: str
     expression: ir.Table
+    schema: sch.Schema
     wanted: set[str] = field(default_factory=set)
     """The columns that readers are known to want."""
     foreseen: bool = False
     """Whether its readers are known; otherwise all columns are computed."""
-    made: ir.Table | None = None
-    """The table that stands there, with some of the columns; None while it is not computed."""
+    made: frozenset[str] | None = None
+    """The columns that it was computed with; None while it is not computed."""
     readers: set[object] = field(default_factory=set)
     """Those foreseen that have not read it yet."""
     in_use: int = 0
     """How many are reading it now."""
 
-    def __post_init__(self) -> None:
-        """Give readers something to read before it is computed."""
-        self.promise = ibis.table(settled(self.expression.schema()), name=self.name)
-
     @property
     def columns(self) -> tuple[str, ...]:
         """All of its columns."""
         return tuple(self.expression.columns)
-
-    def standing(self) -> ir.Table:
-        """The computed table with all columns of the promise: those that nobody reads are empty."""
-        assert self.made is not None  # noqa: S101 - who reads a table has it computed first
-        if len(self.made.columns) == len(self.columns):
-            return self.made
-        kinds = self.promise.schema()
-        held = set(self.made.columns)
-        return self.made.select(
-            **{name: self.made[name] if name in held else ibis.null(kinds[name]) for name in self.columns}
-        )
 
 
 class Shelf:
@@ -68,13 +52,6 @@ class Shelf:
     def read_by(self, expression: ir.Table, columns: Iterable[str] | None = None) -> dict[str, set[str]]:
         """The kept tables that an expression reads, with the columns it needs of them."""
         return {name: names for name, names in demand(expression, columns).items() if name in self._kept}
-
-    def standing(self, expression: ir.Table, names: Iterable[str]) -> ir.Table:
-        """The expression over the computed tables of these names."""
-        kept = [self._kept[name] for name in names]
-        if not kept:
-            return expression
-        return expression.op().replace({table.promise.op(): table.standing().op() for table in kept}).to_expr()
 
     def __getitem__(self, name: str) -> Kept:
         """The kept table of a name."""

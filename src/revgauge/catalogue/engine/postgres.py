@@ -21,6 +21,7 @@ import sqlglot.expressions as sge
 from revgauge.catalogue.engine import meaning
 from revgauge.catalogue.engine.address import Address
 from revgauge.catalogue.engine.base import Engine, EngineError, Place, Rows, settled
+from revgauge.catalogue.engine.lane import Pending
 from revgauge.catalogue.engine.reasons import told
 from revgauge.model.store import quoted
 
@@ -160,13 +161,23 @@ class PostgreSQL(Engine):
         found = self.connection.execute("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = %s", [self.schema])
         return found.fetchone() is not None
 
-    def keep(self, name: str, expression: ir.Table) -> tuple[ir.Table, int]:
-        """A temporary table with statistics, so that what reads it is planned well."""
-        schema = settled(expression.schema())
-        query = self.text(self.typed(self.query(expression), schema))
-        rows = self._run(f"CREATE TEMP TABLE {quoted(name)} AS {query}").rowcount
-        self._run(f"ANALYZE {quoted(name)}")
-        return self._made_table(name, schema), rows
+    def keep(self, name: str, expression: ir.Table, schema: sch.Schema) -> Pending[int]:
+        """A temporary table with statistics, so that what reads it is planned well, and a view of all columns."""
+        written = settled(expression.schema())
+        query = self.text(self.typed(self.query(expression), written))
+        held = f"{name}_held"
+
+        def kept() -> int:
+            rows = self._run(f"CREATE TEMP TABLE {quoted(held)} AS {query}").rowcount
+            self._run(f"ANALYZE {quoted(held)}")
+            self._run(f"CREATE TEMP VIEW {quoted(name)} AS {self.seen(held, written.names, schema)}")
+            return rows
+
+        return self.lane.later(kept)
+
+    def drop(self, name: str) -> None:
+        """Drop the table and its view."""
+        self._run(f"DROP TABLE {quoted(f'{name}_held')} CASCADE")
 
     def query(self, expression: ir.Table) -> sge.Query:
         """The expression as a query; letters have two cases as in Unicode, which the order by bytes knows of ASCII."""
@@ -185,8 +196,11 @@ class PostgreSQL(Engine):
         self._made[name] = table
         return table
 
-    def arrow(self, query: sge.Query, schema: sch.Schema) -> pa.Table:
+    def arrow(self, query: sge.Query, schema: sch.Schema) -> Pending[pa.Table]:
         """The rows of a query, by COPY."""
+        return self.lane.later(lambda: self._copied(query, schema))
+
+    def _copied(self, query: sge.Query, schema: sch.Schema) -> pa.Table:
         buffer = io.BytesIO()
         command = f"COPY ({self.text(self.typed(query, schema))}) TO STDOUT (FORMAT csv)"
         with (

@@ -6,7 +6,7 @@ with it: its pieces are made anew.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ import sqlglot.expressions as sge
 
 from revgauge.catalogue.engine import meaning
 from revgauge.catalogue.engine.base import Engine, EngineError, Place, Rows, settled
+from revgauge.catalogue.engine.lane import Pending
 from revgauge.catalogue.engine.parquet import ParquetFolder
 
 if TYPE_CHECKING:
@@ -100,29 +101,42 @@ class Spark(Engine):
         """A view of rows that are sent along."""
         return self._see(name, self.session.createDataFrame(rows), ibis.schema(rows.schema))
 
-    def keep(self, name: str, expression: ir.Table) -> tuple[ir.Table, int]:
+    def keep(self, name: str, expression: ir.Table, schema: sch.Schema) -> Pending[int]:
         """Rows spread over the memory and disks of the workers, or here if they are few."""
+        written = settled(expression.schema())
+        query = self.text(self.typed(self.query(expression), written))
+        return self.lane.later(lambda: self._kept(name, query, written.names, schema))
+
+    def _kept(self, name: str, query: str, columns: Sequence[str], schema: sch.Schema) -> int:
         from pyspark import StorageLevel  # noqa: PLC0415 - an extra
 
-        schema = settled(expression.schema())
-        frame = self.session.sql(self.text(self.typed(self.query(expression), schema)))
+        frame = self.session.sql(query)
         if int(frame._jdf.queryExecution().optimizedPlan().stats().sizeInBytes()) <= FEW_BYTES:  # noqa: SLF001 - has no public name
             found = frame.toArrow()
-            return self._see(name, self.session.createDataFrame(found), schema), found.num_rows
-        frame = frame.persist(StorageLevel.MEMORY_AND_DISK)
-        rows = frame.count()
-        self._held[name] = frame
-        return self._see(name, frame, schema), rows
+            frame, rows = self.session.createDataFrame(found), int(found.num_rows)
+        else:
+            frame = frame.persist(StorageLevel.MEMORY_AND_DISK)
+            rows = int(frame.count())
+            self._held[name] = frame
+        types = self.backend.compiler.type_mapper
+        shown = [
+            f"`{column}`" if column in columns else f"CAST(NULL AS {types.to_string(kind)}) AS `{column}`"
+            for column, kind in schema.items()
+        ]
+        frame.selectExpr(*shown).createOrReplaceTempView(name)
+        return rows
 
-    def drop(self, table: ir.Table) -> None:
+    def drop(self, name: str) -> None:
         """Let go of the rows."""
-        name = table.op().name
         if name in self._held:
             self._held.pop(name).unpersist()
         self.session.catalog.dropTempView(name)
 
-    def arrow(self, query: sge.Query, schema: sch.Schema) -> pa.Table:
+    def arrow(self, query: sge.Query, schema: sch.Schema) -> Pending[pa.Table]:
         """The rows of a query."""
+        return self.lane.later(lambda: self._rows(query, schema))
+
+    def _rows(self, query: sge.Query, schema: sch.Schema) -> pa.Table:
         frame = self.session.sql(self.text(self.typed(query, schema)))
         found: pa.Table = frame.toArrow()
         return found.cast(settled(schema).to_pyarrow())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import time
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,9 +18,10 @@ import sqlglot as sg
 
 from revgauge import __version__
 from revgauge.catalogue.engine import identity
-from revgauge.catalogue.engine.base import Engine
+from revgauge.catalogue.engine.base import Engine, settled
 from revgauge.catalogue.engine.duck import DuckDB
 from revgauge.catalogue.engine.kept import Kept, Shelf
+from revgauge.catalogue.engine.lane import Pending
 from revgauge.catalogue.engine.recall import Recall
 from revgauge.model.entities import ENTITIES
 from revgauge.model.fields import IBIS_TYPES
@@ -29,6 +30,9 @@ from revgauge.model.store import META_TABLES, create_entity_table
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
+
+AHEAD = 8
+"""How many queries are written before the answer to the first of them is taken."""
 
 StepKind = Literal["table", "query", "recalled"]
 
@@ -46,6 +50,10 @@ class Step:
     columns: tuple[str, ...] = ()
     serves: tuple[str, ...] = ()
     """The metrics that an answer is for."""
+
+    def took(self, rows: int, seconds: float) -> None:
+        """Note that it is done."""
+        self.rows, self.seconds = rows, seconds
 
 
 @dataclass
@@ -214,11 +222,11 @@ class Warehouse:
 
     def keep(self, name: str, expression: ir.Table) -> ir.Table:
         """The expression as a table of its own, computed once: when it is first read."""
-        table = Kept(f"{name}_{next(self._names)}", name, expression)
+        table = Kept(f"{name}_{next(self._names)}", name, expression, settled(expression.schema()))
         self._shelf.add(table)
         if self.recall is not None and (known := identity.of_expression(expression, self._identities)):
             self._identities[table.name] = known
-        return table.promise
+        return self.engine.promised(table.name, table.schema)
 
     def foresee(self, groupings: Iterable[Grouping]) -> None:
         """Say what will be read, so that kept tables are computed with the columns that somebody needs, and no more."""
@@ -231,67 +239,80 @@ class Warehouse:
         )
 
     @contextmanager
-    def _standing(self, expression: ir.Table, columns: Iterable[str] | None = None) -> Iterator[ir.Table]:
-        """The expression over tables that stand there, made first where they do not."""
+    def _ready(self, expression: ir.Table, columns: Iterable[str] | None = None) -> Iterator[None]:
+        """With the tables that an expression reads, made before where they do not stand there."""
         found = self._shelf.read_by(expression, columns)
         tables = [self._shelf[name] for name in found]
         for table in tables:
             table.in_use += 1
         for table in tables:
             self._compute(table, found[table.name])
-        yield self._shelf.standing(expression, found)
+        yield
         for table in tables:
             table.in_use -= 1
             table.readers.discard(expression.op())
             over = table.foreseen and not table.readers and not table.in_use
             if self.frugal and over and table.made is not None:
-                self.engine.drop(table.made)
+                self.engine.drop(table.name)
                 table.made = None
 
     def _compute(self, table: Kept, needed: set[str]) -> None:
         """Make a kept table with the columns that are needed and those that readers are known to want."""
-        if table.made is not None and needed <= set(table.made.columns):
+        if table.made is not None and needed <= table.made:
             return
         everything = not table.foreseen or table.made is not None
         columns = [name for name in table.columns if everything or name in table.wanted or name in needed]
         columns = columns or list(table.columns[:1])
         if table.made is not None:
-            self.engine.drop(table.made)
-        with self._standing(table.expression, columns) as expression:
-            began = time.perf_counter()
-            table.made, rows = self.engine.keep(table.name, expression.select(*columns))
-            seconds = time.perf_counter() - began
-        reads = self._sources(table.expression)
-        self.journal.steps.append(Step(table.label, "table", reads, seconds, rows, tuple(columns)))
+            self.engine.drop(table.name)
+        with self._ready(table.expression, columns):
+            made = self.engine.keep(table.name, table.expression.select(*columns), table.schema)
+            table.made = frozenset(columns)
+        step = Step(table.label, "table", self._sources(table.expression), 0.0, 0, tuple(columns))
+        self.journal.steps.append(step)
+        made.then(step.took)
 
     def fetch(self, expression: ir.Table, name: str = "query") -> pa.Table:
-        """Compute the expression and bring its rows here."""
-        return self._answer(Grouping(expression, (), (), name))
+        """Compute the expression and bring its rows here, in the types that Ibis promises."""
+        rows = self.grouped(Grouping(expression, (), (), name))
+        return rows.cast(expression.schema().to_pyarrow())
 
     def grouped(self, grouping: Grouping) -> pa.Table:
         """One pass over the rows for all cuts of a grouping."""
-        return self._answer(grouping)
-
-    def _answer(self, grouping: Grouping) -> pa.Table:
-        """The answer of an earlier build, if the same was asked of the same rows; else a new one."""
-        began = time.perf_counter()
-        question = self._question(grouping)
-        earlier = self.recall.answer(question) if self.recall is not None and question is not None else None
-        if earlier is not None:
-            self._note(grouping, "recalled", (), began, earlier)
-            return earlier
-        with self._standing(grouping.expression) as standing:
-            began = time.perf_counter()
-            answer = self._computed(grouping, standing)
-            self._note(grouping, "query", self._sources(grouping.expression), began, answer)
-        if self.recall is not None and question is not None:
-            self.recall.keep(question, answer)
+        (answer,) = self.answers([grouping])
         return answer
 
-    def _note(self, grouping: Grouping, kind: StepKind, reads: tuple[str, ...], began: float, answer: pa.Table) -> None:
-        seconds, columns = time.perf_counter() - began, tuple(grouping.expression.columns)
-        step = Step(grouping.name, kind, reads, seconds, answer.num_rows, columns, grouping.serves)
+    def answers(self, groupings: Iterable[Grouping]) -> Iterator[pa.Table]:
+        """A pass over the rows for each grouping, in order; while one runs the next ones are written."""
+        asked: deque[Pending[pa.Table]] = deque()
+        for grouping in groupings:
+            asked.append(self._asked(grouping))
+            while asked and (asked[0].over or len(asked) > AHEAD):
+                yield self.engine.lane.wait(asked.popleft())
+        while asked:
+            yield self.engine.lane.wait(asked.popleft())
+
+    def _asked(self, grouping: Grouping) -> Pending[pa.Table]:
+        """The answer of an earlier build, if the same was asked of the same rows; else a new one, in its turn."""
+        columns = tuple(grouping.expression.columns)
+        question, recall = self._question(grouping), self.recall
+        earlier = recall.answer(question) if recall is not None and question is not None else None
+        if earlier is not None:
+            step = Step(grouping.name, "recalled", (), 0.0, earlier.num_rows, columns, grouping.serves)
+            self.journal.steps.append(step)
+            return Pending.known(earlier)
+        with self._ready(grouping.expression):
+            pending = self._computed(grouping)
+        step = Step(grouping.name, "query", self._sources(grouping.expression), 0.0, 0, columns, grouping.serves)
         self.journal.steps.append(step)
+
+        def told(answer: pa.Table, seconds: float) -> None:
+            step.took(answer.num_rows, seconds)
+            if recall is not None and question is not None:
+                recall.keep(question, answer)
+
+        pending.then(told)
+        return pending
 
     def _question(self, grouping: Grouping) -> str | None:
         """What identifies a question and the rows it is asked of; None where that is not known."""
@@ -300,22 +321,23 @@ class Warehouse:
         known = identity.of_expression(grouping.expression, self._identities)
         return known and identity.digest(known, repr((grouping.always, grouping.cuts)))
 
-    def _computed(self, grouping: Grouping, standing: ir.Table) -> pa.Table:
+    def _computed(self, grouping: Grouping) -> Pending[pa.Table]:
         """The rows of a grouping over tables that stand there.
 
         Ibis knows no grouping sets, so its query by all columns at once is given them before it runs; every database
         that is supported has them.
         """
+        schema = grouping.expression.schema()
         if not grouping.several:
-            return self.engine.fetch(standing)
-        query = self.engine.query(standing).assert_is(sg.exp.Select)
+            return self.engine.arrow(self.engine.query(grouping.expression), schema)
+        query = self.engine.query(grouping.expression).assert_is(sg.exp.Select)
         selected = {column.alias_or_name: column.unalias() for column in query.selects}
         sets = [
             sg.exp.Tuple(expressions=[selected[column].copy() for column in (*grouping.always, *cut)])
             for cut in grouping.cuts
         ]
         query.set("group", sg.exp.Group(grouping_sets=[sg.exp.GroupingSets(expressions=sets)]))
-        return self.engine.arrow(query, grouping.expression.schema())
+        return self.engine.arrow(query, schema)
 
     def pairs(self, expression: ir.Table) -> list[tuple[Any, ...]]:
         """The rows of a small expression as tuples."""

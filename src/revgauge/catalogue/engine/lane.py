@@ -1,0 +1,129 @@
+"""A lane: what a database has to do, one piece after the other, while its caller goes on.
+
+While a query runs the next one can be written, and the rows of the one before it worked into values. A database that is
+not asked through a thread of its own does each piece at once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Pending(Generic[T]):
+    """A piece of work that was asked for."""
+
+    def __init__(self) -> None:
+        """Nothing of it is done."""
+        self.seconds = 0.0
+        """How long it took."""
+        self._future: Future[T] = Future()
+
+    def do(self, work: Callable[[], T]) -> None:
+        """Do it, and keep what it gives or the error that it raises."""
+        began = time.perf_counter()
+        try:
+            found = work()
+        except BaseException as error:  # noqa: BLE001 - whoever waits for it is told
+            self.seconds = time.perf_counter() - began
+            self._future.set_exception(error)
+        else:
+            self.seconds = time.perf_counter() - began
+            self._future.set_result(found)
+
+    @classmethod
+    def known(cls, found: T) -> Pending[T]:
+        """What is there already."""
+        pending = cls()
+        pending.do(lambda: found)
+        return pending
+
+    @property
+    def over(self) -> bool:
+        """Whether nobody has to wait for it any more."""
+        return self._future.done()
+
+    @property
+    def failed(self) -> bool:
+        """Whether it is over and raised an error."""
+        return self.over and self._future.exception() is not None
+
+    def result(self) -> T:
+        """What it gave; waits for it, and raises its error."""
+        return self._future.result()
+
+    def then(self, told: Callable[[T, float], None]) -> None:
+        """Tell what it gave and how long it took, as soon as that is known."""
+
+        def tell(future: Future[T]) -> None:
+            if future.exception() is None:
+                told(future.result(), self.seconds)
+
+        self._future.add_done_callback(tell)
+
+
+class Lane:
+    """Does each piece of work at once."""
+
+    def later(self, work: Callable[[], T]) -> Pending[T]:
+        """Do the work when its turn has come."""
+        pending: Pending[T] = Pending()
+        pending.do(work)
+        return pending
+
+    def wait(self, pending: Pending[T]) -> T:
+        """What a piece of work gave. Raises its error, or that of a piece before it without which it made no sense."""
+        return pending.result()
+
+    def now(self, work: Callable[[], T]) -> T:
+        """What the work gives, after all that was to be done before it."""
+        return self.wait(self.later(work))
+
+    def close(self) -> None:
+        """Take no more work."""
+
+
+class Threaded(Lane):
+    """A thread of its own, which does the pieces in order; what comes after an error is not done until it was told."""
+
+    def __init__(self, interrupt: Callable[[], None]) -> None:
+        """`interrupt` ends what is being done, when somebody stops the program."""
+        self._interrupt = interrupt
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="database")
+        self._failed: BaseException | None = None
+
+    def later(self, work: Callable[[], T]) -> Pending[T]:
+        """Do the work when its turn has come."""
+        pending: Pending[T] = Pending()
+        self._thread.submit(pending.do, lambda: self._done(work))
+        return pending
+
+    def _done(self, work: Callable[[], T]) -> T:
+        if self._failed is not None:
+            raise self._failed
+        try:
+            return work()
+        except BaseException as error:
+            self._failed = error
+            raise
+
+    def wait(self, pending: Pending[T]) -> T:
+        """What a piece of work gave. Raises its error, or that of a piece before it without which it made no sense."""
+        try:
+            return pending.result()
+        except BaseException:
+            if not pending.failed:  # somebody stops the program
+                self._interrupt()
+            self._thread.submit(self._forget).result()
+            raise
+
+    def _forget(self) -> None:
+        self._failed = None
+
+    def close(self) -> None:
+        """Take no more work, and end when what there is has been done."""
+        self._thread.shutdown(wait=True)
