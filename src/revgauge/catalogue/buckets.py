@@ -89,16 +89,27 @@ class Keyed:
     keys.
     """
 
-    def __init__(self, rows: pa.Table, cuts: Sequence[Dimensions]) -> None:
-        """Sort the rows into the cuts; the columns `cut_n` hold the values of their dimensions."""
+    def __init__(self, rows: pa.Table, cuts: Sequence[Dimensions], *, whole_of_parts: bool = False) -> None:
+        """Sort the rows into the cuts; the columns `cut_n` hold the values of their dimensions.
+
+        With `whole_of_parts` no row belongs to the whole: it is made of the rows of the cut that has the fewest.
+        """
         self._table = rows
         ranked = {name: _ranked(rows[f"cut_{name}"]) for cut in cuts for name in cut}
+
+        def of_cut(cut: Dimensions) -> Places:
+            if len({frozenset(one) for one in cuts if one or not whole_of_parts}) == 1:
+                return np.arange(rows.num_rows)
+            return np.flatnonzero(
+                np.all([(ranks >= 0) == (name in cut) for name, (_, ranks) in ranked.items()], axis=0)
+            )
+
         self._keys: dict[Dimensions, list[Key]] = {}
         found: list[Places] = []
         places: list[Places] = []
         for cut in cuts:
-            filled = [(places >= 0) == (name in cut) for name, (_, places) in ranked.items()] if len(cuts) > 1 else []
-            mine = np.flatnonzero(np.all(filled, axis=0)) if filled else np.arange(rows.num_rows)
+            made_of = min((of_cut(one) for one in cuts if one), key=len) if whole_of_parts and not cut else None
+            mine = of_cut(cut) if made_of is None else made_of
             keys, columns = _keys([(ranked[name][0], ranked[name][1][mine]) for name in cut], len(mine))
             found.append(mine)
             places.append(columns + sum(map(len, self._keys.values())))

@@ -7,12 +7,14 @@ grouped by its days (`distributions`). So the number of queries does not grow wi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import ibis
 
+from revgauge.catalogue.accruals import EARNED, UNRATED
 from revgauge.catalogue.codes import Coded, Codes, worded
 from revgauge.catalogue.distributions import Distributions
 from revgauge.catalogue.facts import UNKNOWN, Dimension, Facts, Scope
@@ -74,7 +76,7 @@ class Planner:
             try:
                 every = _every(tasks)
                 codes = self._coded(facts, every)
-                table = self.prepared(facts, every, codes)
+                table = self.prepared(facts, every, codes, self._read(tasks))
             except NotComputable as problem:
                 for task in tasks:
                     self._answers[id(task.leaf), task.cut] = Answer([], missing=str(problem))
@@ -125,10 +127,20 @@ class Planner:
         definition = self.resolver.catalogue.derived.get(facts.name)
         return definition.dimensions if definition else {}
 
-    def prepared(self, facts: Facts, cut: Cut, codes: Mapping[str, Coded] = MappingProxyType({})) -> ir.Table:
+    def _read(self, tasks: Sequence[Task]) -> set[str]:
+        """The columns of the facts that tasks read, by all the names in their leaves."""
+        return {word for task in tasks for word in re.findall(r"\w+", _words_of(task.leaf))}
+
+    def prepared(
+        self,
+        facts: Facts,
+        cut: Cut,
+        codes: Mapping[str, Coded] = MappingProxyType({}),
+        read: Collection[str] | None = None,
+    ) -> ir.Table:
         """The facts with a column `cut_n` for each dimension of the cut, limited to the values asked for.
 
-        What is looked up in a table of `codes` is a number.
+        What is looked up in a table of `codes` is a number. Of the columns only those `read` are there, or else all.
         """
         table = self.resolver.table(facts)
         available = self.dimensions(facts)
@@ -140,29 +152,36 @@ class Planner:
             dimension = available[name]
             if dimension.lookup is not None:
                 lookups.setdefault((dimension.lookup, dimension.column), []).append(name)
+        joined: Any = table
         for (lookup, column), found in lookups.items():
             coded = codes.get(lookup)
             attributes = coded.table if coded else self.resolver.table(self.resolver.facts(lookup, {}, Scope()))
             attributes = attributes.select(
                 **{f"key_of_{column}": attributes.key, **{f"found_{name}": attributes[name] for name in found}}
             )
-            joined = table.left_join(attributes, table[column] == attributes[f"key_of_{column}"])
-            table = joined.drop(f"key_of_{column}")
+            joined = joined.left_join(attributes, table[column] == attributes[f"key_of_{column}"])
         cuts: dict[str, Any] = {}
         for name in names:
             dimension = available[name]
-            value = table[f"found_{name}" if dimension.looked_up else dimension.column]
+            value = joined[f"found_{name}" if dimension.looked_up else dimension.column]
             if dimension.lookup in codes:
                 cuts[f"cut_{name}"] = value.fill_null(ibis.literal(0).cast("int16"))
             else:
                 cuts[f"cut_{name}"] = value.cast("string").fill_null(UNKNOWN)
-        if cuts:
-            table = table.mutate(**cuts)
-            table = table.drop(*[name for name in table.columns if name.startswith("found_")])
+        columns = [name for name in table.columns if read is None or name in read]
+        if cuts or len(columns) < len(table.columns):
+            table = joined.select(**{name: joined[name] for name in columns}, **cuts)
         for name, value in cut.only:
             coded = codes.get(available[name].lookup or "")
             table = table.filter(table[f"cut_{name}"] == (coded.code(name, value) if coded else value))
         return table
+
+
+def _words_of(leaf: Leaf) -> str:
+    """All that a leaf says of its rows, as a text in which the columns that it reads are named."""
+    found = [EARNED, UNRATED] if isinstance(leaf, Accrual) else []
+    told = [getattr(leaf, item.name) for item in fields(leaf) if item.name not in {"facts", "span"}]
+    return " ".join([*found, *map(repr, told)])
 
 
 def _group(task: Task) -> tuple[Any, ...]:

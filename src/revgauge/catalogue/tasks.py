@@ -93,6 +93,8 @@ class Pass:
     """Columns that hold numbers, and the words that these stand for."""
     instead: Callable[[], Pass] | None = None
     """The pass that is to be made where a number stands for `OTHER`: the same one by words."""
+    whole_of_parts: bool = False
+    """Whether the whole is not asked for, since the parts of a cut add up to it."""
 
     @classmethod
     def of(
@@ -105,15 +107,24 @@ class Pass:
         *,
         words: Mapping[str, tuple[str, ...]] | None = None,
         instead: Callable[[], Pass] | None = None,
+        additive: bool = False,
     ) -> Pass:
-        """The pass over a table for the cuts of the tasks, each also by the columns `always`."""
+        """The pass over a table for the cuts of the tasks, each also by the columns `always`.
+
+        Where the aggregates are additive, the parts of a cut add up to the whole.
+        """
         cuts = tuple(dict.fromkeys(task.cut.dimensions for task in tasks))
         # The same dimensions in another order are the same rows.
-        sets = [[f"cut_{name}" for name in cut] for cut in {frozenset(cut): cut for cut in cuts}.values()]
+        whole_of_parts = additive and () in cuts and any(cuts)
+        sets = [
+            [f"cut_{name}" for name in cut]
+            for cut in {frozenset(cut): cut for cut in cuts}.values()
+            if cut or not whole_of_parts
+        ]
         serves = sorted({metric for task in tasks for metric in task.metrics})
         name = tasks[0].leaf.facts.name
         grouping = Grouping.of(table, always, sets, aggregates, name=name, serves=serves)
-        return cls(grouping, cuts, take, words or {}, instead)
+        return cls(grouping, cuts, take, words or {}, instead, whole_of_parts)
 
     def fits(self, rows: pa.Table) -> bool:
         """Whether every number in the rows stands for a word."""
@@ -121,7 +132,7 @@ class Pass:
 
     def take_all(self, rows: pa.Table) -> None:
         """Hand over the rows of the answer, each with the cut and key that it belongs to."""
-        self.take(Keyed(rows, self.cuts))
+        self.take(Keyed(rows, self.cuts, whole_of_parts=self.whole_of_parts))
 
 
 def narrowed(cut: Cut, leaf: Leaf) -> Cut:

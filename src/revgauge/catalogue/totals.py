@@ -129,7 +129,7 @@ class Totals:
             for question, alike in questions.items():
                 self._answers.update(self._from_sums(question, alike, keyed, sums))
 
-        return Pass.of(rows, always, tasks, sums.aggregates, take, words=words, instead=instead)
+        return Pass.of(rows, always, tasks, sums.aggregates, take, words=words, instead=instead, additive=True)
 
     def _numbered(self, currency: Any) -> tuple[tuple[str, ...], Any]:
         """The currencies that have quotes, and a number for each: what rows are grouped by faster than by words.
