@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import ibis
+from ibis.common.deferred import Deferred
 
 from revgauge.catalogue.accruals import EARNED, UNRATED
 from revgauge.catalogue.codes import Coded, Codes, worded
@@ -127,9 +127,12 @@ class Planner:
         definition = self.resolver.catalogue.derived.get(facts.name)
         return definition.dimensions if definition else {}
 
-    def _read(self, tasks: Sequence[Task]) -> set[str]:
-        """The columns of the facts that tasks read, by all the names in their leaves."""
-        return {word for task in tasks for word in re.findall(r"\w+", _words_of(task.leaf))}
+    def _read(self, tasks: Sequence[Task]) -> set[str] | None:
+        """The columns of the facts that tasks read, by all the names in their leaves; None where these do not tell."""
+        told = [value for task in tasks for value in _told_by(task.leaf)]
+        if not all(isinstance(value, str | tuple | Deferred) for value in told):
+            return None
+        return {word for value in told for word in re.findall(r"\w+", repr(value))}
 
     def prepared(
         self,
@@ -177,11 +180,12 @@ class Planner:
         return table
 
 
-def _words_of(leaf: Leaf) -> str:
-    """All that a leaf says of its rows, as a text in which the columns that it reads are named."""
-    found = [EARNED, UNRATED] if isinstance(leaf, Accrual) else []
-    told = [getattr(leaf, item.name) for item in fields(leaf) if item.name not in {"facts", "span"}]
-    return " ".join([*found, *map(repr, told)])
+def _told_by(leaf: Leaf) -> Iterator[Any]:
+    """All that a leaf says of the columns that it reads."""
+    yield from (leaf.at, *((EARNED, UNRATED) if isinstance(leaf, Accrual) else ()))
+    for name in ("where", "value", "gap", "currency", "of", "columns"):
+        if getattr(leaf, name, None) is not None:
+            yield getattr(leaf, name)
 
 
 def _group(task: Task) -> tuple[Any, ...]:
