@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from revgauge.catalogue.buckets import FEW, Dimensions, Keyed, Summand, Sums
+from revgauge.catalogue.buckets import FEW, Dimensions, Keyed, Summand, Sums, bucket, days_of
+from revgauge.catalogue.engine import Warehouse
 from revgauge.catalogue.spans import Days
 
 FIRST = date(2025, 1, 1)
@@ -102,3 +103,45 @@ def test_a_cut_alone_has_all_rows(cut: Dimensions) -> None:
     keyed = Keyed(grouped(listed, (cut,), []), (cut,))
     (total,) = Sums(keyed, [], by_currency=False).over(Summand("value"), [Days(None, FIRST)], np.arange(1)).decimals()
     assert total.tolist() == [Decimal(6)]
+
+
+@given(rows, spans)
+def test_the_whole_is_what_the_parts_of_a_cut_add_up_to(listed: list[dict[str, Any]], asked: list[Days]) -> None:
+    """Where no row of the whole was asked for, its sums are the same, made of the rows of one of the cuts."""
+    edges = edges_of(asked)
+    parts = tuple(cut for cut in CUTS if cut)
+    whole = Keyed(grouped(listed, CUTS, edges), CUTS)
+    made = Keyed(grouped(listed, parts, edges), CUTS, whole_of_parts=True)
+    found = [
+        Sums(keyed, edges, by_currency=True).over(Summand("value"), asked, np.arange(keyed.width)).decimals().tolist()
+        for keyed in (whole, made)
+    ]
+    assert found[0] == found[1]
+    assert [whole.keys(cut) for cut in CUTS] == [made.keys(cut) for cut in CUTS]
+
+
+@given(st.lists(days, min_size=FEW + 1, max_size=12, unique=True), st.lists(days, min_size=1, max_size=8))
+def test_a_bucket_holds_the_days_between_two_edges(edges: list[date], listed: list[date]) -> None:
+    """However edges lie in their months, the day told for a bucket has the same edges before it as the row's own."""
+    edges = sorted({*edges, date(2025, 2, 1), date(2025, 3, 1)})
+    warehouse = WAREHOUSE
+    table = warehouse.literal_table({"day": "date"}, [(day,) for day in listed])
+    found = warehouse.fetch(table.select("day", bucket=bucket(table.day, edges)))
+    told = days_of(found["bucket"].to_numpy(), edges).tolist()
+    passed = [sum(edge <= day for edge in edges) for day in told]
+    assert passed == [sum(edge <= day for edge in edges) for day in found["day"].to_pylist()]
+
+
+@given(rows, spans)
+def test_keys_that_come_up_later_are_none_of_a_question(listed: list[dict[str, Any]], asked: list[Days]) -> None:
+    """A column has begun on a day if it has any row then or before: what zero means for it is known."""
+    edges = edges_of(asked)
+    keyed = Keyed(grouped(listed, CUTS, edges), CUTS)
+    sums = Sums(keyed, edges, by_currency=True)
+    for span in asked:
+        begun = sums.begun(span.last)
+        for column, key in enumerate(keyed.keys(("region",)), keyed.columns(("region",)).start):
+            assert begun[column] == any(row["cut_region"] == key[0] and row["day"] <= span.last for row in listed)
+
+
+WAREHOUSE = Warehouse.in_memory()

@@ -11,6 +11,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+import ibis
 import pytest
 from tests.catalogue.worlds import NOW, evaluation_over
 from tests.oracle.generate import subscription_world
@@ -417,3 +418,41 @@ def test_a_share_of_counts_has_its_interval_and_parts() -> None:
     assert "few" in value.marks
     assert value.interval is not None
     assert [round(float(end), 4) for end in value.interval] == [0.0945, 0.9055]
+
+
+@derived(dimensions=own("account_id"), row_key=("invoice_id",))
+def owed(invoices: Any) -> Any:
+    """Invoices as changes of what is owed, in their own currency; credit notes lower it."""
+    sign = ibis.ifelse(invoices.kind == "credit_note", -1, 1)
+    return invoices.mutate(day=invoices.issued_on, owing=invoices.amount * sign)
+
+
+@metric(label="Owed", unit=Unit.MONEY)
+def amount_owed(owed: Facts) -> Measure:
+    """What is owed, at the rates of the closing day."""
+    return balance(owed, "owing", currency="currency")
+
+
+@pytest.mark.parametrize(("second", "passes"), [("EUR", 1), ("JPY", 2)])
+def test_amounts_of_currencies_without_quotes_do_not_cancel(second: str, passes: int) -> None:
+    """Rows are grouped by numbers of the currencies with quotes; where there is another, by their names, once more.
+
+    70 owed in one unquoted currency and 70 to be paid back in another are not nothing: what they come to is not known.
+    With both in euros, at 2 dollars, they are 0.
+    """
+    first = "EUR" if second == "EUR" else "XAU"
+    rows = [
+        {"invoice_id": "i1", "currency": first, "kind": "invoice"},
+        {"invoice_id": "i2", "currency": second, "kind": "credit_note"},
+    ]
+    rows = [row | {"account_id": "a", "issued_on": DAYS[0], "due_on": DAYS[0], "amount": "70"} for row in rows]
+    quotes = [{"currency": "EUR", "quoted_on": "2025-01-01", "rate": "2"}]
+    definitions = Catalogue(function.__dict__["definition"] for function in (owed, amount_owed))
+    evaluation = evaluation_over({"invoices": rows, "exchange_rates": quotes}, definitions)
+    periods = (evaluation.context.calendar.parse("2025-01"),)
+    (result,) = evaluation.results([Request("amount_owed", periods)])
+    (value,) = result.values()
+    assert value.value == (Decimal(0) if second == "EUR" else None)
+    assert bool(value.reason) == (second != "EUR")
+    steps = evaluation.context.warehouse.journal.steps
+    assert sum(step.name == "owed" and step.kind == "query" for step in steps) == passes

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Lock
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -22,18 +23,21 @@ class Pending(Generic[T]):
         self.seconds = 0.0
         """How long it took."""
         self._future: Future[T] = Future()
+        self._lock = Lock()
+        self._told: list[Callable[[T, float], None]] = []
 
     def do(self, work: Callable[[], T]) -> None:
         """Do it, and keep what it gives or the error that it raises."""
         began = time.perf_counter()
         try:
             found = work()
+            self.seconds = time.perf_counter() - began
+            with self._lock:
+                for tell in self._told:
+                    tell(found, self.seconds)
+                self._future.set_result(found)
         except BaseException as error:  # noqa: BLE001 - whoever waits for it is told
-            self.seconds = time.perf_counter() - began
             self._future.set_exception(error)
-        else:
-            self.seconds = time.perf_counter() - began
-            self._future.set_result(found)
 
     @classmethod
     def known(cls, found: T) -> Pending[T]:
@@ -56,14 +60,14 @@ class Pending(Generic[T]):
         """What it gave; waits for it, and raises its error."""
         return self._future.result()
 
-    def then(self, told: Callable[[T, float], None]) -> None:
-        """Tell what it gave and how long it took, as soon as that is known."""
-
-        def tell(future: Future[T]) -> None:
-            if future.exception() is None:
-                told(future.result(), self.seconds)
-
-        self._future.add_done_callback(tell)
+    def then(self, tell: Callable[[T, float], None]) -> None:
+        """Tell what it gave and how long it took, before anybody who waits for it goes on."""
+        with self._lock:
+            if not self.over:
+                self._told.append(tell)
+                return
+        if not self.failed:
+            tell(self.result(), self.seconds)
 
 
 class Lane:
