@@ -43,7 +43,7 @@ def build_over(
     """The same over entities that stand anywhere."""
     evaluation = _evaluation(warehouse)
     requests = list(_requests(evaluation, families))
-    values = values_table(evaluation.results(requests, statistics=False))
+    values = values_table(evaluation.answered(requests, statistics=False))
     return _published(evaluation, Built(values, len({request.metric for request in requests}), {}), into)
 
 

@@ -53,13 +53,15 @@ def result(
 )
 def test_values_are_rounded_once_to_twelve_places(number: str, expected: str) -> None:
     """A tie goes to the even digit, more than a tie away from it; the widest number that fits is kept whole."""
-    table = values_table([result([[number], [None]], [()])])
+    table = values_table(enumerate([result([[number], [None]], [()])]))
     assert [str(value) for value in table["value"].to_pylist()] == [str(Decimal(expected)), "None"]
 
 
 def test_each_value_stands_beside_its_period_key_reason_and_marks() -> None:
     """Months by keys: January first; February is not over, has a value that cannot be told, and one that ripens."""
-    table = values_table([result([["1", "2"], ["3", None]], [("EU",), ("US",)], ("region",), "still ripening")])
+    table = values_table(
+        enumerate([result([["1", "2"], ["3", None]], [("EU",), ("US",)], ("region",), "still ripening")])
+    )
     rows = [tuple(row[name] for name in ("period", "dimension_value", "reason", "marks")) for row in table.to_pylist()]
     assert rows == [
         ("2025-01", "EU", "", "still ripening"),
@@ -80,7 +82,7 @@ def test_results_of_the_same_periods_and_keys_do_not_mix() -> None:
         result([["7", "8"], ["9", "10"]], keys, ("segment",), "few"),
         result([["11", "12"], ["13", "14"]], keys, split),
     ]
-    table = values_table(asked)
+    table = values_table(enumerate(asked))
     assert table["value"].to_pylist() == list(range(1, 15))
     assert table["dimension"].to_pylist() == ["region"] * 4 + [""] * 2 + ["segment"] * 4 + ["region"] * 4
     assert table["marks"].to_pylist() == [
@@ -102,7 +104,7 @@ def periods_of(path: Path) -> list[str]:
 def test_a_published_file_reads_as_text_and_in_order(tmp_path: Path) -> None:
     """Texts that are kept as enumerations compare and sort as texts; one that does not occur finds nothing."""
     path = tmp_path / "values.duckdb"
-    publish(Built(values_table([result([["1"], ["2"]], [()])]), 1, {}), path, {"as_of": "2025-02-14"})
+    publish(Built(values_table(enumerate([result([["1"], ["2"]], [()])])), 1, {}), path, {"as_of": "2025-02-14"})
     published = Published(path)
     assert [row["value"] for row in published.values("mrr", "month")] == [1, 2]
     assert published.values("no_such_metric", "month") == published.values("mrr", "day") == []

@@ -88,9 +88,9 @@ def build(evaluation: Evaluation, scope: Scope, progress: Progress = lambda _: N
         wanted = [name for name, found in cuts.items() if not by or by[0] in found]
         requests += [Request(name, spine, by=by) for name in wanted for spine in spines.values()]
     progress(f"computing {len(cuts)} metrics by {', '.join(scope.grains)}")
-    results = evaluation.results(requests, statistics=False)  # they are not published
+    values = values_table(evaluation.answered(requests, statistics=False))  # statistics are not published
     progress("writing values")
-    return Built(values_table(results), len(cuts), not_computable)
+    return Built(values, len(cuts), not_computable)
 
 
 def _cuts(evaluation: Evaluation, metric: Metric, measure: Measure, scope: Scope) -> tuple[str, ...]:
@@ -181,12 +181,12 @@ def _table(result: Result, frame: _Frame) -> pa.Table:
     return pa.table(columns, schema=SCHEMA)
 
 
-def values_table(results: Iterable[Result]) -> pa.Table:
-    """All values as one table of the published form."""
+def values_table(results: Iterable[tuple[int, Result]]) -> pa.Table:
+    """All values as one table of the published form, in the order of the places that come with the results."""
     frames: dict[_Frame, _Frame] = {}
-    tables = []
-    with localcontext(prec=PRECISION):
-        for result in results:
-            frame = _Frame(result.request.periods, tuple(result.keys), result.request.by)
-            tables.append(_table(result, frames.setdefault(frame, frame)))
-    return pa.concat_tables(tables) if tables else SCHEMA.empty_table()
+    tables: dict[int, pa.Table] = {}
+    for place, result in results:
+        frame = _Frame(result.request.periods, tuple(result.keys), result.request.by)
+        with localcontext(prec=PRECISION):
+            tables[place] = _table(result, frames.setdefault(frame, frame))
+    return pa.concat_tables(tables[place] for place in sorted(tables)) if tables else SCHEMA.empty_table()

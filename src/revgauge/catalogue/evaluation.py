@@ -191,18 +191,37 @@ class Evaluation:
 
     def results(self, requests: Sequence[Request], *, statistics: bool = True) -> list[Result]:
         """Every request answered, planned together; without `statistics` a spread has its value and nothing beside."""
-        with _uncollected():
-            return self._results(requests, statistics=statistics)
+        found = dict(self.answered(requests, statistics=statistics))
+        return [found[place] for place in range(len(requests))]
 
-    def _results(self, requests: Sequence[Request], *, statistics: bool) -> list[Result]:
+    def answered(self, requests: Sequence[Request], *, statistics: bool = True) -> Iterator[tuple[int, Result]]:
+        """The same one by one, each with its place among the requests: while one is worked out others are computed."""
+        with _uncollected():
+            yield from self._answered(requests, statistics=statistics)
+
+    def _answered(self, requests: Sequence[Request], *, statistics: bool) -> Iterator[tuple[int, Result]]:
         prepared = [self.measure(request) for request in requests]
-        for request, (metric, _, measure) in zip(requests, prepared, strict=True):
+        waiting: dict[int, frozenset[tuple[int, Cut]]] = {}
+        for place, (request, (metric, _, measure)) in enumerate(zip(requests, prepared, strict=True)):
             self._plan(measure, self._begun(request, metric), self._cut(request), Purpose(metric.name, statistics))
-        self.planner.run()
-        return [
-            self._result(request, metric, params, measure, statistics=statistics)
-            for request, (metric, params, measure) in zip(requests, prepared, strict=True)
-        ]
+            waiting[place] = frozenset((id(leaf), cut) for leaf, cut in self._leaves(request, metric, measure))
+
+        def ready() -> Iterator[tuple[int, Result]]:
+            pending = self.planner.pending
+            for place in [place for place, needed in waiting.items() if pending.isdisjoint(needed)]:
+                del waiting[place]
+                metric, params, measure = prepared[place]
+                yield place, self._result(requests[place], metric, params, measure, statistics=statistics)
+
+        for _ in self.planner.run():
+            yield from ready()
+        yield from ready()
+
+    def _leaves(self, request: Request, metric: Metric, measure: Measure) -> Iterator[tuple[Leaf, Cut]]:
+        """The leaves of a measure, each with what it is cut by; none where no period has begun."""
+        cut = self._cut(request)
+        for leaf, uncut in cut_leaves(measure) if self._begun(request, metric) else ():
+            yield leaf, cut.without(*uncut)
 
     def _within(
         self, metric: str, periods: tuple[Period, ...], by: tuple[str, ...], only: Mapping[str, str]
@@ -241,8 +260,7 @@ class Evaluation:
         cut = self._cut(request)
         answers: Answers = {}
         begun = self._begun(request, metric)
-        for leaf, uncut in cut_leaves(measure) if begun else ():
-            mine = cut.without(*uncut)
+        for leaf, mine in self._leaves(request, metric, measure):
             answers[id(leaf), mine] = self.planner.answer(leaf, mine)
         keys = sorted({key for (_, mine), answer in answers.items() if mine == cut for key in answer.keys})
         if not request.by:

@@ -41,6 +41,8 @@ class Planner:
         self.context = resolver.context
         self._tasks: dict[tuple[int, Cut], Task] = {}
         self._answers: Answers = {}
+        self.pending: set[tuple[int, Cut]] = set()
+        """What was asked for and is not there yet, by leaf and cut."""
         self._kept: list[Measure] = []
         self._totals = Totals(self.context, self._answers)
         self._distributions = Distributions(self.context, self._answers)
@@ -61,13 +63,17 @@ class Planner:
         """What was found for a leaf."""
         return self._answers[id(leaf), cut]
 
-    def run(self) -> None:
-        """Compute everything that was asked for and not yet computed."""
+    def run(self) -> Iterator[None]:
+        """Compute everything that was asked for and not yet computed; stops whenever some of it is there.
+
+        What is not there yet is `pending`. The database goes on while the caller does something with the answers.
+        """
         groups: dict[tuple[Any, ...], list[Task]] = {}
         for key, task in self._tasks.items():
             if not task.answered or key not in self._answers:
                 groups.setdefault(_group(task), []).append(task)
                 task.answered = True
+        self.pending = {(id(task.leaf), task.cut) for tasks in groups.values() for task in tasks}
         for (facts, *_rest), tasks in groups.items():
             for task in tasks:
                 self.resolver.ask(facts, self._columns(task))
@@ -80,6 +86,7 @@ class Planner:
             except NotComputable as problem:
                 for task in tasks:
                     self._answers[id(task.leaf), task.cut] = Answer([], missing=str(problem))
+                    self.pending.discard((id(task.leaf), task.cut))
                 continue
             words = self._words(facts, every, codes)
             found = self._distributions.over(table, tasks) if kind is Leaf else [self._totals.over(table, tasks)]
@@ -94,6 +101,9 @@ class Planner:
                 taken = each.instead()
                 found = warehouse.grouped(taken.grouping)
             taken.take_all(worded(found, {**words, **taken.words}))
+            self.pending -= each.answers
+            yield
+        assert not self.pending  # noqa: S101 - every task is in a pass, or cannot be computed
 
     def _coded(self, facts: Facts, cut: Cut) -> Mapping[str, Coded]:
         """The lookup tables of a cut with numbers for words, by name: where several dimensions are looked up at once.

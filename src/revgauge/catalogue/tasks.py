@@ -95,6 +95,8 @@ class Pass:
     """The pass that is to be made where a number stands for `OTHER`: the same one by words."""
     whole_of_parts: bool = False
     """Whether the whole is not asked for, since the parts of a cut add up to it."""
+    answers: frozenset[tuple[int, Cut]] = frozenset()
+    """The answers that it gives, by leaf and cut."""
 
     @classmethod
     def of(
@@ -124,7 +126,8 @@ class Pass:
         serves = sorted({metric for task in tasks for metric in task.metrics})
         name = tasks[0].leaf.facts.name
         grouping = Grouping.of(table, always, sets, aggregates, name=name, serves=serves)
-        return cls(grouping, cuts, take, words or {}, instead, whole_of_parts)
+        answers = frozenset((id(task.leaf), task.cut) for task in tasks)
+        return cls(grouping, cuts, take, words or {}, instead, whole_of_parts, answers)
 
     def fits(self, rows: pa.Table) -> bool:
         """Whether every number in the rows stands for a word."""

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 
-AHEAD = 8
-"""How many queries are written before the answer to the first of them is taken."""
+AHEAD = 100
+"""How many queries may be written before the answer to the first of them is taken."""
 
 StepKind = Literal["table", "query", "recalled"]
 
