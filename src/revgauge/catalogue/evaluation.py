@@ -147,7 +147,7 @@ class Evaluation:
         self.planner = Planner(self.resolver)
         self.reasons = Reasons()
         self._works: dict[tuple[Cut, tuple[Key, ...], bool], Work] = {}
-        self._runs: dict[tuple[tuple[Period, ...], bool], Run] = {}
+        self._runs: dict[tuple[int, bool], tuple[tuple[Period, ...], Run]] = {}
 
     def measure(self, request: Request) -> tuple[Metric, dict[str, Any], Measure]:
         """The metric of a request, its parameters in full, and its measure.
@@ -285,10 +285,13 @@ class Evaluation:
 
     def _begun(self, request: Request, metric: Metric) -> Run:
         """The periods of a request that can have a value: one and the same run for the same periods."""
-        key = (request.periods, metric.looks_ahead)
+        # To compare sixty periods with sixty others takes longer than to see that they are the same tuple.
+        key = (id(request.periods), metric.looks_ahead)
         if key not in self._runs:
-            self._runs[key] = Run(period for period in request.periods if period.begun or metric.looks_ahead)
-        return self._runs[key]
+            run = Run(period for period in request.periods if period.begun or metric.looks_ahead)
+            alike = next((known for _, known in self._runs.values() if known == run), run)
+            self._runs[key] = (request.periods, alike)
+        return self._runs[key][1]
 
     def _framed(self, series: Series, request: Request, metric: Metric) -> Series:
         """The series with a null row for each period that has not begun."""

@@ -181,6 +181,7 @@ class Catalogue:
         self.metrics: dict[str, Metric] = {}
         self.derived: dict[str, Derived] = {}
         self.aliases: dict[str, str] = {}
+        self._params: dict[int, tuple[Definition, dict[str, Param]]] = {}
         for definition in definitions:
             self.add(definition)
 
@@ -196,6 +197,7 @@ class Catalogue:
             self.aliases |= dict.fromkeys(aliases, definition.name)
         elif isinstance(definition, Derived):
             self.derived[definition.name] = definition
+        self._params.clear()
 
     def _names(self) -> set[str]:
         return {*self.metrics, *self.derived, *self.aliases}
@@ -226,6 +228,11 @@ class Catalogue:
 
     def params(self, definition: Definition) -> dict[str, Param]:
         """Every parameter of a definition: its own and those of what it reads, without those it fixes."""
+        if id(definition) not in self._params:
+            self._params[id(definition)] = definition, self._params_of(definition)
+        return dict(self._params[id(definition)][1])
+
+    def _params_of(self, definition: Definition) -> dict[str, Param]:
         found: dict[str, Param] = {}
         for name in definition.reads:
             part = self.part(definition, name)
