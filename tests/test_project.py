@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -230,7 +231,7 @@ def test_every_page_of_the_documentation_can_be_reached() -> None:
     ] == []
 
 
-def user_seconds(command: list[str | Path]) -> float:
+def user_seconds(command: Sequence[str | Path]) -> float:
     """Seconds of CPU in user code that a command takes."""
     before = os.times().children_user
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=ROOT)
