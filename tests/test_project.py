@@ -243,8 +243,8 @@ def test_help_answers_at_once() -> None:
 
     Beside work of a known size, since machines differ and are busy; in turns, and the best of five counts.
     """
-    asked = [Path(sys.executable).with_name("revgauge"), "--help"]
-    squares = [sys.executable, "-c", "sum(number * number for number in range(4_000_000))"]
+    asked: list[str | Path] = [Path(sys.executable).with_name("revgauge"), "--help"]
+    squares: list[str | Path] = [sys.executable, "-c", "sum(number * number for number in range(4_000_000))"]
     times = [(user_seconds(asked), user_seconds(squares)) for _ in range(5)]
     assert min(help_ for help_, _ in times) < min(known for _, known in times)
 

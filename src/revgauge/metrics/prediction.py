@@ -92,6 +92,7 @@ def _quotients(above: Sequence[Decimal], below: Sequence[Decimal]) -> list[Decim
     kind="formula",
     looks_ahead=True,
     compares=_compared,
+    version="2",
     fixed={"window_months": None, "fx": "constant", "netting": "day"},
 )
 def predicted_mrr(  # noqa: PLR0913 - the facts of every method, and the six parameters that choose among them

@@ -129,7 +129,7 @@ def _kept(
     return ratio(kept, opening, NO_REVENUE)
 
 
-@metric(label="Gross revenue retention", unit=Unit.RATIO, kind="window", aliases=("grr", "gdr"))
+@metric(label="Gross revenue retention", unit=Unit.RATIO, kind="window", aliases=("grr", "gdr"), version="2")
 def gross_revenue_retention(
     retained_mrr: Facts,
     window_movements: Facts,
@@ -155,7 +155,7 @@ def gross_revenue_retention(
     return _kept(retained_mrr, window_movements, mrr_changes, method, window_months, capped=True)
 
 
-@metric(label="Net revenue retention", unit=Unit.RATIO, kind="window", aliases=("nrr", "ndr"))
+@metric(label="Net revenue retention", unit=Unit.RATIO, kind="window", aliases=("nrr", "ndr"), version="2")
 def net_revenue_retention(
     retained_mrr: Facts,
     window_movements: Facts,
@@ -180,7 +180,7 @@ def net_revenue_retention(
     return _kept(retained_mrr, window_movements, mrr_changes, method, window_months, capped=False)
 
 
-@metric(label="Gross revenue churn", unit=Unit.RATIO, better="down", kind="window")
+@metric(label="Gross revenue churn", unit=Unit.RATIO, better="down", kind="window", version="2")
 def gross_revenue_churn_rate(
     changed_customers: Facts,
     mrr_movements: Facts,
@@ -206,7 +206,7 @@ def gross_revenue_churn_rate(
     return ratio(lost, _opening(mrr_changes, "amount"), NO_REVENUE)
 
 
-@metric(label="Net revenue churn", unit=Unit.RATIO, better="down", kind="window")
+@metric(label="Net revenue churn", unit=Unit.RATIO, better="down", kind="window", version="2")
 def net_revenue_churn_rate(changed_customers: Facts, mrr_changes: Facts) -> Measure:
     """The share of opening recurring revenue lost in the period, less what the same customers gained; may be below 0.
 
