@@ -87,10 +87,11 @@ def test_an_error_of_what_is_told_is_the_error_of_the_piece() -> None:
 
 
 def test_who_stops_the_program_ends_what_is_being_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An interrupt while somebody waits reaches the database, so that the program ends now and not with the query."""
-    go = threading.Event()
+    """An interrupt while somebody waits ends the query that runs, and what comes after it is not begun."""
+    go, done = threading.Event(), []
     lane = Threaded(go.set)
     pending = lane.later(lambda: go.wait(WAIT))
+    lane.later(lambda: done.append("more"))
 
     def interrupted(_self: Pending[bool]) -> bool:
         raise KeyboardInterrupt
@@ -100,6 +101,7 @@ def test_who_stops_the_program_ends_what_is_being_done(monkeypatch: pytest.Monke
         lane.wait(pending)
     assert go.is_set()
     lane.close()
+    assert done == []
 
 
 def test_a_lane_without_a_thread_works_at_once() -> None:

@@ -119,8 +119,9 @@ class Threaded(Lane):
         """What a piece of work gave. Raises its error, or that of a piece before it without which it made no sense."""
         try:
             return pending.result()
-        except BaseException:
-            if not pending.failed:  # somebody stops the program
+        except BaseException as error:
+            if not pending.failed:  # somebody stops the program: what waits is not done, what runs is ended
+                self._failed = error
                 self._interrupt()
             self._thread.submit(self._forget).result()
             raise
