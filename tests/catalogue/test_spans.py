@@ -14,7 +14,6 @@ from revgauge.catalogue.spans import (
     TrailingDays,
     TrailingMonths,
     UpToClosing,
-    UpToMonthsBefore,
     UpToOpening,
 )
 from revgauge.model.period import Calendar
@@ -31,8 +30,6 @@ CALENDAR = Calendar(date(2025, 3, 15))
         (UpToClosing(), "2025-03", None, date(2025, 3, 15)),
         (UpToOpening(), "2025-03", None, date(2025, 2, 28)),
         (UpToOpening(), "2025", None, date(2024, 12, 31)),
-        (UpToMonthsBefore(12), "2025-02", None, date(2024, 2, 29)),
-        (UpToMonthsBefore(1), "2025-03", None, date(2025, 2, 15)),
         (TrailingMonths(12), "2025-02", date(2024, 3, 1), date(2025, 2, 28)),
         (TrailingMonths(12), "2025-03", date(2024, 3, 16), date(2025, 3, 15)),
         (TrailingMonths(1), "2024-02", date(2024, 2, 1), date(2024, 2, 29)),

@@ -103,22 +103,6 @@ def test_revenue_is_unknown_where_a_discount_meets_a_row_without_a_rate() -> Non
     assert "rate" in value.reason
 
 
-@pytest.mark.parametrize(
-    "metric",
-    ["gross_revenue_retention", "net_revenue_retention", "gross_revenue_churn_rate", "net_revenue_churn_rate"],
-)
-def test_retention_is_unknown_where_revenue_of_the_opening_day_is(metric: str) -> None:
-    """50 dollars beside a discount in francs without a rate: nobody knows what was paid, so neither what was kept.
-
-    The account is not left out as if it had not been there (decision 22); without the discount all of the 50 is kept.
-    """
-    dollars = ("s1", "2024-01-01", "", "50", "USD")
-    unknown = asked(metric, [dollars, ("s2", "2024-01-01", "", "-10", "CHF")])
-    assert unknown.value is None
-    assert "no exchange rate" in unknown.reason
-    assert asked(metric, [dollars]).value == (1 if metric.endswith("retention") else 0)
-
-
 def test_the_reason_is_that_of_the_largest_row_lost_also_without_a_rate() -> None:
     """Of 80 and 10 francs that end together the 80 count, though the 10 have the later key."""
     lines: list[Line] = [

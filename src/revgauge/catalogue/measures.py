@@ -341,11 +341,9 @@ def total(
     where: Column = None,
     span: Span | None = None,
     gap: Column = None,
-    currency: str | None = None,
-    convert_on: Callable[[Period], date] | None = None,
 ) -> Total:
     """The sum of a column over the rows."""
-    return Total(facts, at, where, span or During(), value=value, gap=gap, currency=currency, convert_on=convert_on)
+    return Total(facts, at, where, span or During(), value=value, gap=gap)
 
 
 def balance(

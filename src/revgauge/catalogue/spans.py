@@ -56,17 +56,6 @@ class UpToOpening:
 
 
 @dataclass(frozen=True, slots=True)
-class UpToMonthsBefore:
-    """Everything up to and including the day before so many whole months up to the closing day."""
-
-    months: int
-
-    def __call__(self, period: Period) -> Days:
-        """From the beginning to the day before the window."""
-        return Days(None, add_months(period.closing + DAY, -self.months) - DAY)
-
-
-@dataclass(frozen=True, slots=True)
 class TrailingMonths:
     """The whole months up to the closing day: a window that ends with the period."""
 

@@ -42,19 +42,13 @@ def monthly_retention(
     ends = {month.start: month for month in months}
     looked = context.within(Scope(context.whole_by, tuple(ends[day] for day in sorted(ends))))
     table: ir.Table = retained_mrr(account_days, mixed_accounts, looked, window_months=1)
-    return table.select(*whole_of(context), "day", "lost")
+    return table.select(*whole_of(context), "day", "customers", "lost")
 
 
-def pooled_losses(monthly_retention: Facts, months: int) -> Measure:
-    """How many of the customers of the openings of the last months were lost in them, added up."""
-    state = balance(monthly_retention, "lost")
+def pooled(monthly_retention: Facts, column: str, months: int) -> Measure:
+    """The customers of the openings of the last months, or how many of them were lost, added up."""
+    state = balance(monthly_retention, column)
     return reduce(add, (At(state, partial(month_ending, back)) for back in range(months)))
-
-
-def pooled_openings(mrr_changes: Facts, months: int) -> Measure:
-    """The customers of the openings of the last months, added up."""
-    state = balance(mrr_changes, "customers")
-    return reduce(add, (At(state, partial(month_ending, back + 1)) for back in range(months)))
 
 
 def revenue_per_account(mrr_changes: Facts) -> Measure:

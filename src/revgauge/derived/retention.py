@@ -79,74 +79,36 @@ def retained_mrr(
 ) -> ir.Table:
     """Changes of what the opening customers of each period add to its sums.
 
-    `net` and `gross` are their revenue at the close, by currency, and `lost` is how many of them are gone by then. What
-    they paid on the opening day is the recurring revenue of that day.
+    `opening`, `net` and `gross` are revenue by currency, `customers` those of the opening day and `lost` how many of
+    them are gone at the close.
 
     `gross` is capped for each account at what it paid on the opening day. Amounts are in the account's currency, to be
     converted at the rates of the opening day, so that customers are measured and not currencies. `day` is the first day
     of the period from which a change counts.
     """
     whole = whole_of(context)
-    spans = _spans(context, window_months)
+    periods = _begun(context)
     dense_accounts = _needing_rates(account_days, mixed_accounts, context, fx)
     days = account_days
     if dense_accounts is not None:
         days = days.anti_join(dense_accounts, "account_id")
+    spans = [_Span(opening_day(period, window_months), period.closing, period.start) for period in periods]
     if all(span.closing == later.opening for span, later in pairwise(spans)):
         stepped = _netted(days, spans, whole, context)
     else:
         stepped = _steps(_both_ends(days, spans, whole, context), whole)
     if dense_accounts is None:
         return stepped
-    exact = {name: as_money(_[name]) for name in ("net", "gross")}
+    exact = {name: as_money(_[name]) for name in ("opening", "net", "gross")}
     held = account_days.semi_join(dense_accounts, "account_id")
-    return stepped.mutate(**exact).union(_running(_dense(held, context, window_months, fx, whole), whole, context))
+    return stepped.mutate(**exact).union(_dense(held, context, window_months, fx, whole))
 
 
-@derived(per_period=True, dimensions=ACCOUNT_DIMENSIONS, row_key=("account_id",), left_out=LEFT_OUT)
-def changed_customers(
-    account_days: ir.Table, mixed_accounts: ir.Table, context: Context, *, fx: Fx = "constant"
-) -> ir.Table:
-    """The customers of each period's opening day who pay another amount at its close: one row for each period and each.
+def _netted(days: ir.Table, spans: Sequence[_Span], whole: tuple[str, ...], context: Context) -> ir.Table:
+    """What accounts add to the sums, where each window opens as the one before it closes.
 
-    `shrunk` is how much less one pays and `grown` how much more, by currency, to be converted at the rates of the
-    opening day; `lost` is 1 for who is gone. `day` is the first day of the period.
-    """
-    whole = whole_of(context)
-    dense_accounts = _needing_rates(account_days, mixed_accounts, context, fx)
-    days = account_days
-    if dense_accounts is not None:
-        days = days.anti_join(dense_accounts, "account_id")
-    ends = _ends(days, _spans(context, None), whole, context).filter(_.inside.notnull() & (_.opened > 0))
-    found = ends.select(
-        *whole,
-        "currency",
-        day=_.inside,
-        shrunk=_above(_.opened - _.closed),
-        grown=_above(_.closed - _.opened),
-        lost=flag(_.closed <= 0),
-    )
-    if dense_accounts is None:
-        return found
-    exact = {name: as_money(_[name]) for name in ("shrunk", "grown")}
-    held = account_days.semi_join(dense_accounts, "account_id")
-    return found.mutate(**exact).union(_changed(_dense(held, context, None, fx, whole), whole, context))
-
-
-def _spans(context: Context, window_months: int | None) -> list[_Span]:
-    """The window of each period that has begun."""
-    return [_Span(opening_day(period, window_months), period.closing, period.start) for period in _begun(context)]
-
-
-def _above(amount: Any) -> Any:
-    return ibis.greatest(amount, Decimal(0)).cast("decimal(18, 6)")
-
-
-def _ends(days: ir.Table, spans: Sequence[_Span], whole: tuple[str, ...], context: Context) -> ir.Table:
-    """What accounts paid when a window opened and when it closed: `opened` and `closed`, where these differ.
-
-    `inside` is the day from which the window counts, `after_it` that of the next one. What came before the first window
-    is a window of its own. Windows may not hold each other's days.
+    Then an account matters only in the windows in which it changed: what it adds to such a one, and from the next one
+    on, follows from its first state there and its last. What came before the first window is a window of its own.
     """
     rows = [
         (span.opening + timedelta(days=number), span.counts_from, later.counts_from if later else None)
@@ -162,34 +124,29 @@ def _ends(days: ir.Table, spans: Sequence[_Span], whole: tuple[str, ...], contex
     ends = placed.group_by(*whole, "currency", "inside", "after_it").aggregate(
         opened=_.before.argmin(_.day), closed=_.after.argmax(_.day)
     )
-    return ends.filter(_.opened != _.closed)
-
-
-def _netted(days: ir.Table, spans: Sequence[_Span], whole: tuple[str, ...], context: Context) -> ir.Table:
-    """What accounts add to the sums, where each window opens as the one before it closes.
-
-    Then an account matters only in the windows in which it changed: what it adds to such a one, and from the next one
-    on, follows from its first state there and its last.
-    """
-    ends = _ends(days, spans, whole, context)
+    ends = ends.filter(_.opened != _.closed)
     kind = "decimal(18, 6)"
-    nothing = ibis.literal(Decimal(0)).cast(kind)
+    nothing, none = ibis.literal(Decimal(0)).cast(kind), ibis.literal(0).cast("int64")
     member, gone = _.opened > 0, flag((_.opened > 0) & (_.closed <= 0))
     capped = ibis.least(_.opened, _.closed)
     inside = ends.filter(_.inside.notnull() & member).select(
         *whole,
         "currency",
         day=_.inside,
+        opening=nothing,
         net=(_.closed - _.opened).cast(kind),
         gross=(capped - _.opened).cast(kind),
+        customers=none,
         lost=gone,
     )
     after = ends.filter(_.after_it.notnull()).select(
         *whole,
         "currency",
         day=_.after_it,
+        opening=(_.closed - _.opened).cast(kind),
         net=ibis.ifelse(member, nothing, _.closed),
         gross=(_.closed - ibis.ifelse(member, capped, nothing)).cast(kind),
+        customers=flag(_.closed > 0) - flag(member),
         lost=-gone,
     )
     return inside.union(after)
@@ -222,15 +179,16 @@ def _steps(ends: ir.Table, whole: tuple[str, ...]) -> ir.Table:
     def added(then: Any, later: Any) -> dict[str, Any]:
         member = then > 0
         return {
+            "opening": then,
             "net": ibis.ifelse(member, later, nothing),
             "gross": ibis.ifelse(member, ibis.least(then, later), nothing),
+            "customers": flag(member),
             "lost": flag(member & (later <= 0)),
         }
 
     after = added(_.then_after, _.later_after)
     before = added((_.then_after - _.then).cast(kind), (_.later_after - _.later).cast(kind))
-    changes = states.select(*whole, "currency", "day", **{name: after[name] - before[name] for name in after})
-    return changes.filter((_.net != 0) | (_.gross != 0) | (_.lost != 0))
+    return states.select(*whole, "currency", "day", **{name: after[name] - before[name] for name in after})
 
 
 def _needing_rates(account_days: ir.Table, mixed_accounts: ir.Table, context: Context, fx: Fx) -> ir.Table | None:
@@ -245,10 +203,7 @@ def _needing_rates(account_days: ir.Table, mixed_accounts: ir.Table, context: Co
 
 
 def _dense(held: ir.Table, context: Context, window_months: int | None, fx: Fx, whole: tuple[str, ...]) -> ir.Table:
-    """Of accounts that need rates what customers of an opening day paid then and pay at the close, both converted.
-
-    `unrated` names a currency of which a rate is missing, if there is one: then nobody knows the amounts.
-    """
+    """The same for accounts that need rates: their state at both ends of each period, converted."""
     order = ibis.window(group_by=[*whole, "currency"], order_by="day")
     states = held.mutate(until=_.day.lead().over(order))
     states = states.select(*whole, "currency", "after", "is_customer", since=_.day, until=_.until)
@@ -302,36 +257,21 @@ def _dense(held: ir.Table, context: Context, window_months: int | None, fx: Fx, 
             unrated=_.unrated.max(),
         )
     )
-    return both.filter(_.was > 0)
-
-
-def _stated(dense: ir.Table, whole: tuple[str, ...], context: Context, amounts: dict[str, Any]) -> ir.Table:
-    """Amounts of accounts that need rates, dated on the first day of each period.
-
-    An amount of which a rate is missing keeps its currency, so that the sum of its period is null and says why.
-    """
+    # An amount of which a rate is missing keeps its currency, so that the sum of its period is null and says why.
+    missing = _.unrated.notnull()
     gap = ibis.literal(Decimal(1)).cast(MONEY)
-    return dense.select(
+    stated = both.filter(_.was > 0).select(
         *whole,
         "next_start",
         currency=ibis.coalesce(_.unrated, context.reporting_currency),
         day=_.period_start,
-        **{name: ibis.ifelse(_.unrated.notnull(), gap, amount).cast(MONEY) for name, amount in amounts.items()},
+        opening=ibis.ifelse(missing, gap, _.then).cast(MONEY),
+        net=ibis.ifelse(missing, gap, _.later).cast(MONEY),
+        gross=ibis.ifelse(missing, gap, ibis.least(_.then, _.later)).cast(MONEY),
+        customers=ibis.literal(1).cast("int64"),
         lost=flag(_.stays <= 0),
     )
-
-
-def _changed(dense: ir.Table, whole: tuple[str, ...], context: Context) -> ir.Table:
-    """The accounts that need rates among the changed customers."""
-    zero = ibis.literal(Decimal(0)).cast(MONEY)
-    amounts = {"shrunk": ibis.greatest(_.then - _.later, zero), "grown": ibis.greatest(_.later - _.then, zero)}
-    return _stated(dense, whole, context, amounts).drop("next_start")
-
-
-def _running(dense: ir.Table, whole: tuple[str, ...], context: Context) -> ir.Table:
-    """What accounts that need rates add to the sums of a period, undone when the next one begins."""
-    stated = _stated(dense, whole, context, {"net": _.later, "gross": ibis.least(_.then, _.later)})
-    names = ("net", "gross", "lost")
+    names = ("opening", "net", "gross", "customers", "lost")
     undone = stated.mutate(day=_.next_start, **{name: -_[name] for name in names})
     columns = [*whole, "currency", "day", *names]
     return stated.select(*columns).union(undone.select(*columns).filter(_.day <= context.today()))

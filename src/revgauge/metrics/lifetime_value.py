@@ -14,15 +14,15 @@ from revgauge.catalogue.registry import Unit, metric
 from revgauge.catalogue.series import PRECISION, ZERO
 from revgauge.catalogue.spans import Fixed, UpToClosing
 from revgauge.derived.costs import Basis, margin_known
-from revgauge.derived.lifetimes import pooled_losses, pooled_openings, revenue_per_account
+from revgauge.derived.lifetimes import pooled, revenue_per_account
 from revgauge.derived.retention import cohort_not_reached
 from revgauge.methods.survival import survival_curve
 from revgauge.model.period import DAY, Period
 
 
-def _lifetime(monthly_retention: Facts, mrr_changes: Facts, months: int, cap: Decimal | None) -> Measure:
+def _lifetime(monthly_retention: Facts, months: int, cap: Decimal | None) -> Measure:
     """Months that a customer stays: one over the share lost in a month, at most the cap."""
-    lost, opening = pooled_losses(monthly_retention, months), pooled_openings(mrr_changes, months)
+    lost, opening = pooled(monthly_retention, "lost", months), pooled(monthly_retention, "customers", months)
     window = f"the last {months} months" if months != 1 else "the last month"
     if cap is None:
         return ratio(opening, lost, f"no customer was lost in {window}, so there is no evidence of a lifetime")
@@ -70,7 +70,7 @@ def lifetime_value(
     if churn_months < 1:
         raise ParamError(f"churn_months = {churn_months} is not possible: it takes 1 or more")
     margin = margin_known(mrr_earnings, booked_expenses, basis=basis, gross_margin=gross_margin)
-    lifetime = _lifetime(monthly_retention, mrr_changes, churn_months, lifetime_cap_months)
+    lifetime = _lifetime(monthly_retention, churn_months, lifetime_cap_months)
     return revenue_per_account(mrr_changes) * margin * lifetime
 
 

@@ -30,7 +30,6 @@ from revgauge.catalogue.measures import (
     total,
 )
 from revgauge.catalogue.registry import Unit, metric
-from revgauge.catalogue.spans import UpToMonthsBefore, UpToOpening
 from revgauge.derived.retention import opening_day
 from revgauge.derived.revenue import recurring_revenue
 from revgauge.methods.outliers import without_outliers
@@ -92,14 +91,12 @@ def _quotients(above: Sequence[Decimal], below: Sequence[Decimal]) -> list[Decim
     kind="formula",
     looks_ahead=True,
     compares=_compared,
-    version="2",
     fixed={"window_months": None, "fx": "constant", "netting": "day"},
 )
 def predicted_mrr(  # noqa: PLR0913 - the facts of every method, and the six parameters that choose among them
     mrr_changes: Facts,
     mrr_movements: Facts,
     retained_mrr: Facts,
-    changed_customers: Facts,
     created_leads: Facts,
     mrr_earnings: Facts,
     context: Context,
@@ -138,7 +135,7 @@ def predicted_mrr(  # noqa: PLR0913 - the facts of every method, and the six par
     """
     if history_months < 1:
         return Unknown("history_months counts the months that are looked at: it must be at least 1")
-    reads = _Reads(mrr_changes, mrr_movements, retained_mrr, changed_customers, created_leads, mrr_earnings)
+    reads = _Reads(mrr_changes, mrr_movements, retained_mrr, created_leads, mrr_earnings)
     window = _Window(reads, context, history_months, outliers)
     if method == "mom":
         predicted, factors = window.by_month()
@@ -165,7 +162,6 @@ class _Reads:
     mrr_changes: Facts
     mrr_movements: Facts
     retained_mrr: Facts
-    changed_customers: Facts
     created_leads: Facts
     mrr_earnings: Facts
 
@@ -225,23 +221,17 @@ class _Window:
         counts = [History(dropped(series), of, self.months) for series, of in self._averaged]
         return Worked(lambda *numbers: sum(numbers, ZERO), tuple(counts)) if counts else Constant(ZERO)
 
-    def _retained(self, column: str) -> Measure:
-        """Revenue at the close of a month of the customers who opened it, at the rates of that day."""
+    def _opened(self, column: str, window_months: int | None) -> Measure:
+        """A sum over the customers who opened a month, at the rates of that day."""
         facts = self.reads.retained_mrr
-        params = {**facts.params_dict(), "window_months": 1}
+        params = {**facts.params_dict(), "window_months": window_months}
         summed = balance(
             replace(facts, params=tuple(sorted(params.items()))),
             column,
-            currency="currency",
-            convert_on=lambda period: opening_day(period, 1),
+            currency=None if column in ("customers", "lost") else "currency",
+            convert_on=lambda period: opening_day(period, window_months),
         )
         return Named(OPENED[column], summed)
-
-    @cached_property
-    def _opening_mrr(self) -> Measure:
-        """What those customers paid on the opening day."""
-        opening = balance(self.reads.mrr_changes, "amount", span=UpToMonthsBefore(1), currency="currency")
-        return Named(OPENED["opening"], opening)
 
     # -- the base -----------------------------------------------------------------------------------------------------
 
@@ -288,18 +278,16 @@ class _Window:
         nobody = "no month of those looked at opened with a customer"
         nothing = "no month of those looked at opened with recurring revenue"
         if method == "retained_growth":
-            net = self._mean(nothing, _quotients, self._retained("net"), self._opening_mrr)
+            net = self._mean(nothing, _quotients, self._opened("net", 1), self._opened("opening", 1))
             return net, (("net_retention", net),)
         if churn == "logo":
-            gone = Named(OPENED["lost"], total(self.reads.changed_customers, "lost"))
-            opening = Named(OPENED["customers"], balance(self.reads.mrr_changes, "customers", span=UpToOpening()))
-            lost = self._mean(nobody, _quotients, gone, opening)
+            lost = self._mean(nobody, _quotients, self._opened("lost", None), self._opened("customers", None))
             return 1 - lost, (("customer_churn", lost),)
 
         def churned(gross: list[Decimal], opening: list[Decimal]) -> list[Decimal]:
             return [1 - quotient for quotient in _quotients(gross, opening)]
 
-        lost = self._mean(nothing, churned, self._retained("gross"), self._opening_mrr)
+        lost = self._mean(nothing, churned, self._opened("gross", 1), self._opened("opening", 1))
         return 1 - lost, (("revenue_churn", lost),)
 
     # -- what is gained -----------------------------------------------------------------------------------------------

@@ -6,7 +6,6 @@ one that left and came back in between is there.
 
 from __future__ import annotations
 
-from datetime import date
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -25,7 +24,7 @@ from revgauge.catalogue.measures import (
     total,
 )
 from revgauge.catalogue.registry import Unit, metric
-from revgauge.catalogue.spans import UpToClosing, UpToMonthsBefore, UpToOpening
+from revgauge.catalogue.spans import UpToClosing, UpToOpening
 from revgauge.derived.retention import cohort_not_reached, opening_day
 from revgauge.methods.survival import survival_curve
 from revgauge.model.period import Period
@@ -35,21 +34,15 @@ NO_CUSTOMER = "there was no customer on the opening day"
 NO_REVENUE = "there was no recurring revenue on the opening day"
 
 
-def _opening_day(period: Period) -> date:
-    return period.opening
-
-
-def _changed(changed_customers: Facts, column: str) -> Measure:
-    """A sum over the opening customers who pay another amount at the close, at the rates of the opening day."""
-    if column == "lost":
-        return total(changed_customers, column)
-    return total(changed_customers, column, currency="currency", convert_on=_opening_day)
-
-
-def _opening(mrr_changes: Facts, column: str, window_months: int | None = None) -> Measure:
-    """What there was on the opening day: recurring revenue, or the number of customers."""
-    span = UpToOpening() if window_months is None else UpToMonthsBefore(window_months)
-    return balance(mrr_changes, column, span=span, currency="currency" if column == "amount" else None)
+def _of_opening(facts: Facts, column: str, window_months: int | None) -> Measure:
+    """A sum over the customers of the opening day, at the rates of that day."""
+    money = column in ("opening", "net", "gross")
+    return balance(
+        facts,
+        column,
+        currency="currency" if money else None,
+        convert_on=lambda period: opening_day(period, window_months),
+    )
 
 
 @metric(
@@ -61,7 +54,7 @@ def _opening(mrr_changes: Facts, column: str, window_months: int | None = None) 
     fixed={"window_months": None, "fx": "constant"},
 )
 def logo_churn_rate(
-    changed_customers: Facts,
+    retained_mrr: Facts,
     window_movements: Facts,
     departures: Facts,
     new_customers: Measure,
@@ -83,12 +76,13 @@ def logo_churn_rate(
     Source: chartmogul-churn, baremetrics-churn, stripe-billing
     So what: which customers not to sell to and where service fails; look by segment, channel, reason and age
     """
-    opening = _opening(mrr_changes, "customers")
     if method == "events":
-        return ratio(Distinct(window_movements, where=_.kind == "churn"), opening, NO_CUSTOMER)
+        gone: Measure = Distinct(window_movements, where=_.kind == "churn")
+        return ratio(gone, balance(mrr_changes, "customers", span=UpToOpening()), NO_CUSTOMER)
     if method == "events_with_new":
+        opening = balance(mrr_changes, "customers", span=UpToOpening())
         return ratio(Distinct(departures), opening + new_customers, NO_CUSTOMER)
-    return ratio(_changed(changed_customers, "lost"), opening, NO_CUSTOMER)
+    return ratio(_of_opening(retained_mrr, "lost", None), _of_opening(retained_mrr, "customers", None), NO_CUSTOMER)
 
 
 @metric(label="Customer retention rate", unit=Unit.RATIO, kind="formula")
@@ -106,22 +100,13 @@ def customer_retention_rate(logo_churn_rate: Measure) -> Measure:
 
 
 def _kept(
-    retained_mrr: Facts,
-    window_movements: Facts,
-    mrr_changes: Facts,
-    method: str,
-    window_months: int,
-    *,
-    capped: bool,
+    retained_mrr: Facts, window_movements: Facts, method: str, window_months: int | None, *, capped: bool
 ) -> Measure:
     """Revenue of the opening customers at the close over what it was."""
-    opening = _opening(mrr_changes, "amount", window_months)
+    opening = _of_opening(retained_mrr, "opening", window_months)
     if method == "cohort":
         column = "gross" if capped else "net"
-        closing = balance(
-            retained_mrr, column, currency="currency", convert_on=lambda period: opening_day(period, window_months)
-        )
-        return ratio(closing, opening, NO_REVENUE)
+        return ratio(_of_opening(retained_mrr, column, window_months), opening, NO_REVENUE)
     lost = total(window_movements, "amount", where=_.kind.isin(["churn", "contraction"]), gap=_.unconverted)
     kept = opening - lost
     if not capped:
@@ -129,11 +114,10 @@ def _kept(
     return ratio(kept, opening, NO_REVENUE)
 
 
-@metric(label="Gross revenue retention", unit=Unit.RATIO, kind="window", aliases=("grr", "gdr"), version="2")
+@metric(label="Gross revenue retention", unit=Unit.RATIO, kind="window", aliases=("grr", "gdr"))
 def gross_revenue_retention(
     retained_mrr: Facts,
     window_movements: Facts,
-    mrr_changes: Facts,
     *,
     window_months: int = 12,
     method: Literal["cohort", "movements"] = "cohort",
@@ -152,14 +136,13 @@ def gross_revenue_retention(
     So what: the floor under the business; if low mend product and onboarding before sales
     Benchmark: median 91 %, quartiles 82 and 95 % (kbcm-2024, relayed); 88 % (benchmarkit-2025, relayed)
     """
-    return _kept(retained_mrr, window_movements, mrr_changes, method, window_months, capped=True)
+    return _kept(retained_mrr, window_movements, method, window_months, capped=True)
 
 
-@metric(label="Net revenue retention", unit=Unit.RATIO, kind="window", aliases=("nrr", "ndr"), version="2")
+@metric(label="Net revenue retention", unit=Unit.RATIO, kind="window", aliases=("nrr", "ndr"))
 def net_revenue_retention(
     retained_mrr: Facts,
     window_movements: Facts,
-    mrr_changes: Facts,
     *,
     window_months: int = 12,
     method: Literal["cohort", "movements"] = "cohort",
@@ -177,12 +160,12 @@ def net_revenue_retention(
     So what: would revenue grow without new customers; read beside gross retention, since upsell can mask loss
     Benchmark: median 101 % in 2024 (benchmarkit-2025)
     """
-    return _kept(retained_mrr, window_movements, mrr_changes, method, window_months, capped=False)
+    return _kept(retained_mrr, window_movements, method, window_months, capped=False)
 
 
-@metric(label="Gross revenue churn", unit=Unit.RATIO, better="down", kind="window", version="2")
+@metric(label="Gross revenue churn", unit=Unit.RATIO, better="down", kind="window", fixed={"window_months": None})
 def gross_revenue_churn_rate(
-    changed_customers: Facts,
+    retained_mrr: Facts,
     mrr_movements: Facts,
     mrr_changes: Facts,
     *,
@@ -200,14 +183,15 @@ def gross_revenue_churn_rate(
     So what: the speed of the leak; high gross with low net means that growth rests on few
     Benchmark: about 13 % of opening ARR a year (kbcm-2019)
     """
-    lost = _changed(changed_customers, "shrunk")
     if method == "events":
         lost = total(mrr_movements, "amount", where=_.kind.isin(["churn", "contraction"]), gap=_.unconverted)
-    return ratio(lost, _opening(mrr_changes, "amount"), NO_REVENUE)
+        opening = balance(mrr_changes, "amount", span=UpToOpening(), currency="currency")
+        return ratio(lost, opening, NO_REVENUE)
+    return 1 - ratio(_of_opening(retained_mrr, "gross", None), _of_opening(retained_mrr, "opening", None), NO_REVENUE)
 
 
-@metric(label="Net revenue churn", unit=Unit.RATIO, better="down", kind="window", version="2")
-def net_revenue_churn_rate(changed_customers: Facts, mrr_changes: Facts) -> Measure:
+@metric(label="Net revenue churn", unit=Unit.RATIO, better="down", kind="window", fixed={"window_months": None})
+def net_revenue_churn_rate(retained_mrr: Facts) -> Measure:
     """The share of opening recurring revenue lost in the period, less what the same customers gained; may be below 0.
 
     Unit: share of opening MRR
@@ -217,8 +201,7 @@ def net_revenue_churn_rate(changed_customers: Facts, mrr_changes: Facts) -> Meas
     Source: baremetrics-churn, baremetrics-net
     So what: the speed of the leak after growth of the base
     """
-    lost = _changed(changed_customers, "shrunk") - _changed(changed_customers, "grown")
-    return ratio(lost, _opening(mrr_changes, "amount"), NO_REVENUE)
+    return 1 - ratio(_of_opening(retained_mrr, "net", None), _of_opening(retained_mrr, "opening", None), NO_REVENUE)
 
 
 @metric(label="Customer retention by cohort", unit=Unit.RATIO, kind="cohort")

@@ -103,7 +103,7 @@ RULES: tuple[Rule, ...] = (
         "Constant rates",
         "Where the same customers are compared on two days, both amounts are converted at the rates of the opening "
         "day, so that customers are measured and not currencies. With `fx = spot` each has the rates of its own day.",
-        ("derived.retention.retained_mrr", "derived.retention.changed_customers"),
+        ("derived.retention.retained_mrr",),
     ),
     Rule(
         "R9",
