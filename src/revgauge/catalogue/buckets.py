@@ -96,20 +96,24 @@ class Keyed:
         """
         self._table = rows
         ranked = {name: _ranked(rows[f"cut_{name}"]) for cut in cuts for name in cut}
+        parts = [cut for cut in cuts if cut or not whole_of_parts]
+        alone = len({frozenset(cut) for cut in parts}) == 1
 
         def of_cut(cut: Dimensions) -> Places:
-            if len({frozenset(one) for one in cuts if one or not whole_of_parts}) == 1:
+            if alone:
                 return np.arange(rows.num_rows)
             return np.flatnonzero(
                 np.all([(ranks >= 0) == (name in cut) for name, (_, ranks) in ranked.items()], axis=0)
             )
 
+        rows_of = {cut: of_cut(cut) for cut in parts}
+        if whole_of_parts:
+            rows_of[()] = min(rows_of.values(), key=len)
         self._keys: dict[Dimensions, list[Key]] = {}
         found: list[Places] = []
         places: list[Places] = []
         for cut in cuts:
-            made_of = min((of_cut(one) for one in cuts if one), key=len) if whole_of_parts and not cut else None
-            mine = of_cut(cut) if made_of is None else made_of
+            mine = rows_of[cut]
             keys, columns = _keys([(ranked[name][0], ranked[name][1][mine]) for name in cut], len(mine))
             found.append(mine)
             places.append(columns + sum(map(len, self._keys.values())))

@@ -129,8 +129,7 @@ class Planner:
         for name in (*cut.dimensions, *(name for name, _ in cut.only)):
             if name in available:
                 yield available[name].column
-        told = f"{getattr(task.leaf, 'value', None)!r} {getattr(task.leaf, 'of', None)!r} {task.leaf.where!r}"
-        yield from re.findall(r"\w+", told)
+        yield from _named_in(_told_by(task.leaf))
 
     def dimensions(self, facts: Facts) -> Mapping[str, Dimension]:
         """By what the facts can be cut."""
@@ -142,7 +141,7 @@ class Planner:
         told = [value for task in tasks for value in _told_by(task.leaf)]
         if not all(isinstance(value, str | tuple | Deferred) for value in told):
             return None
-        return {word for value in told for word in re.findall(r"\w+", repr(value))}
+        return _named_in(told)
 
     def prepared(
         self,
@@ -188,6 +187,11 @@ class Planner:
             coded = codes.get(available[name].lookup or "")
             table = table.filter(table[f"cut_{name}"] == (coded.code(name, value) if coded else value))
         return table
+
+
+def _named_in(told: Iterable[Any]) -> set[str]:
+    """All names in some expressions, those of columns among them."""
+    return {word for value in told for word in re.findall(r"\w+", repr(value))}
 
 
 def _told_by(leaf: Leaf) -> Iterator[Any]:

@@ -27,6 +27,11 @@ def settled(schema: sch.Schema) -> sch.Schema:
     return sch.Schema({name: instant if kind.is_timestamp() else kind for name, kind in schema.items()})
 
 
+def held(name: str) -> str:
+    """The table of a kept one's rows, where what has its name is a view of all columns."""
+    return f"{name}_held"
+
+
 class EngineError(Exception):
     """A database cannot be reached or does not let us work; the text says what is wrong and what to do."""
 
@@ -115,16 +120,16 @@ class Engine(ABC):
         schema = expression.schema()
         return self.lane.wait(self.arrow(self.query(expression), schema)).cast(schema.to_pyarrow())
 
-    def seen(self, held: str, columns: Collection[str], schema: sch.Schema) -> str:
-        """The query that shows a table, of which some columns are held, with all columns of a schema."""
+    def seen(self, name: str, columns: Collection[str], schema: sch.Schema) -> str:
+        """The query that shows a kept table, of which some columns are held, with all columns of a schema."""
         types = self.backend.compiler.type_mapper
         shown = [
-            sg.column(name, quoted=True)
-            if name in columns
-            else sge.alias_(sg.cast(sge.Null(), types.from_ibis(kind)), name, quoted=True)
-            for name, kind in schema.items()
+            sg.column(column, quoted=True)
+            if column in columns
+            else sge.alias_(sg.cast(sge.Null(), types.from_ibis(kind)), column, quoted=True)
+            for column, kind in schema.items()
         ]
-        return self.text(sg.select(*shown).from_(sg.to_identifier(held, quoted=True)))
+        return self.text(sg.select(*shown).from_(sg.to_identifier(held(name), quoted=True)))
 
     def query(self, expression: ir.Table) -> sge.Query:
         """The expression as a query of this database."""

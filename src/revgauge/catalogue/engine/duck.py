@@ -14,7 +14,7 @@ import ibis.expr.schema as sch
 import pyarrow as pa
 import sqlglot.expressions as sge
 
-from revgauge.catalogue.engine.base import Engine, Rows, settled
+from revgauge.catalogue.engine.base import Engine, Rows, held, settled
 from revgauge.catalogue.engine.lane import Pending, Threaded
 from revgauge.model.store import literal, overflow_folder, quoted
 
@@ -92,16 +92,16 @@ class DuckDB(Engine):
         written = settled(expression.schema())
         types = self.backend.compiler.type_mapper
         columns = ", ".join(f"{quoted(column)} {types.to_string(kind)}" for column, kind in written.items())
-        held = name
-        if len(written) < len(schema):
-            held = _held(name)
-            self._in_part.add(name)
         query = self.text(self.query(expression))
-        view = f"CREATE TEMP VIEW {quoted(name)} AS {self.seen(held, written.names, schema)}" if held != name else ""
+        table, view = name, ""
+        if len(written) < len(schema):
+            self._in_part.add(name)
+            table = held(name)
+            view = f"CREATE TEMP VIEW {quoted(name)} AS {self.seen(name, written.names, schema)}"
 
         def kept() -> int:
-            self.connection.execute(f"CREATE TEMP TABLE {quoted(held)} ({columns})")
-            (rows,) = self.connection.execute(f"INSERT INTO {quoted(held)} {query}").fetchall()
+            self.connection.execute(f"CREATE TEMP TABLE {quoted(table)} ({columns})")
+            (rows,) = self.connection.execute(f"INSERT INTO {quoted(table)} {query}").fetchall()
             if view:
                 self.connection.execute(view)
             return int(rows[0])
@@ -113,7 +113,7 @@ class DuckDB(Engine):
         dropped = [f"DROP TABLE {quoted(name)}"]
         if name in self._in_part:
             self._in_part.remove(name)
-            dropped = [f"DROP VIEW {quoted(name)}", f"DROP TABLE {quoted(_held(name))}"]
+            dropped = [f"DROP VIEW {quoted(name)}", f"DROP TABLE {quoted(held(name))}"]
         self.lane.later(lambda: [self.connection.execute(command) for command in dropped])
 
     def arrow(self, query: sge.Query, schema: sch.Schema) -> Pending[pa.Table]:  # noqa: ARG002 - DuckDB keeps to it
@@ -146,8 +146,3 @@ class DuckDB(Engine):
         self.backend.disconnect()
         if self._overflow is not None:
             shutil.rmtree(self._overflow, ignore_errors=True)
-
-
-def _held(name: str) -> str:
-    """The table of which a view shows all columns."""
-    return f"{name}_held"

@@ -20,7 +20,7 @@ import sqlglot.expressions as sge
 
 from revgauge.catalogue.engine import meaning
 from revgauge.catalogue.engine.address import Address
-from revgauge.catalogue.engine.base import Engine, EngineError, Place, Rows, settled
+from revgauge.catalogue.engine.base import Engine, EngineError, Place, Rows, held, settled
 from revgauge.catalogue.engine.lane import Pending
 from revgauge.catalogue.engine.reasons import told
 from revgauge.model.store import quoted
@@ -165,19 +165,19 @@ class PostgreSQL(Engine):
         """A temporary table with statistics, so that what reads it is planned well, and a view of all columns."""
         written = settled(expression.schema())
         query = self.text(self.typed(self.query(expression), written))
-        held = f"{name}_held"
+        table = quoted(held(name))
 
         def kept() -> int:
-            rows = self._run(f"CREATE TEMP TABLE {quoted(held)} AS {query}").rowcount
-            self._run(f"ANALYZE {quoted(held)}")
-            self._run(f"CREATE TEMP VIEW {quoted(name)} AS {self.seen(held, written.names, schema)}")
+            rows = self._run(f"CREATE TEMP TABLE {table} AS {query}").rowcount
+            self._run(f"ANALYZE {table}")
+            self._run(f"CREATE TEMP VIEW {quoted(name)} AS {self.seen(name, written.names, schema)}")
             return rows
 
         return self.lane.later(kept)
 
     def drop(self, name: str) -> None:
         """Drop the table and its view."""
-        self._run(f"DROP TABLE {quoted(f'{name}_held')} CASCADE")
+        self._run(f"DROP TABLE {quoted(held(name))} CASCADE")
 
     def query(self, expression: ir.Table) -> sge.Query:
         """The expression as a query; letters have two cases as in Unicode, which the order by bytes knows of ASCII."""

@@ -17,7 +17,7 @@ import pyarrow as pa
 import sqlglot.expressions as sge
 
 from revgauge.catalogue.engine import meaning
-from revgauge.catalogue.engine.base import Engine, EngineError, Place, Rows, settled
+from revgauge.catalogue.engine.base import Engine, EngineError, Place, Rows, held, settled
 from revgauge.catalogue.engine.lane import Pending
 from revgauge.catalogue.engine.parquet import ParquetFolder
 
@@ -118,19 +118,16 @@ class Spark(Engine):
             frame = frame.persist(StorageLevel.MEMORY_AND_DISK)
             rows = int(frame.count())
             self._held[name] = frame
-        types = self.backend.compiler.type_mapper
-        shown = [
-            f"`{column}`" if column in columns else f"CAST(NULL AS {types.to_string(kind)}) AS `{column}`"
-            for column, kind in schema.items()
-        ]
-        frame.selectExpr(*shown).createOrReplaceTempView(name)
+        frame.createOrReplaceTempView(held(name))
+        self.session.sql(self.seen(name, columns, schema)).createOrReplaceTempView(name)
         return rows
 
     def drop(self, name: str) -> None:
         """Let go of the rows."""
         if name in self._held:
             self._held.pop(name).unpersist()
-        self.session.catalog.dropTempView(name)
+        for view in (name, held(name)):
+            self.session.catalog.dropTempView(view)
 
     def arrow(self, query: sge.Query, schema: sch.Schema) -> Pending[pa.Table]:
         """The rows of a query."""
