@@ -72,7 +72,7 @@ class Codes:
             mine = numbers.filter(numbers.field == name).select(**{f"word_{name}": "word", f"code_{name}": "code"})
             table = table.left_join(mine, table[name] == mine[f"word_{name}"]).drop(f"word_{name}")
         coded = table.select("key", **{name: table[f"code_{name}"] for name in fields})
-        return Coded(warehouse.keep(f"{lookup}_codes", coded), words)
+        return Coded(warehouse.keep(f"{lookup}_codes", coded, lasting=True), words)
 
 
 def worded(rows: pa.Table, words: Mapping[str, tuple[str, ...]]) -> pa.Table:

@@ -7,6 +7,7 @@ grouped by its days (`distributions`). So the number of queries does not grow wi
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from ibis.common.deferred import Deferred
 from revgauge.catalogue.accruals import EARNED, UNRATED
 from revgauge.catalogue.codes import Coded, Codes, worded
 from revgauge.catalogue.distributions import Distributions
+from revgauge.catalogue.engine import Grouping
 from revgauge.catalogue.facts import UNKNOWN, Dimension, Facts, Scope
 from revgauge.catalogue.measures import Accrual, Leaf, Measure, Revaluation, Total
 from revgauge.catalogue.registry import UnknownName
@@ -30,6 +32,10 @@ if TYPE_CHECKING:
 
 Words = Mapping[str, tuple[str, ...]]
 """Columns that hold numbers, and the words that these stand for."""
+
+_Group = tuple[Facts, Any, type[Leaf], Any, Any]
+Groups = dict[_Group, list[Task]]
+"""Tasks that one pass over the rows can answer, by what they have in common: see `_group`."""
 
 
 class Planner:
@@ -68,7 +74,7 @@ class Planner:
 
         What is not there yet is `pending`. The database goes on while the caller does something with the answers.
         """
-        groups: dict[tuple[Any, ...], list[Task]] = {}
+        groups: Groups = {}
         for key, task in self._tasks.items():
             if not task.answered or key not in self._answers:
                 groups.setdefault(_group(task), []).append(task)
@@ -77,33 +83,62 @@ class Planner:
         for (facts, *_rest), tasks in groups.items():
             for task in tasks:
                 self.resolver.ask(facts, self._columns(task))
-        passes: list[tuple[Pass, Words]] = []
-        for (facts, _, kind, *_), tasks in groups.items():
-            try:
-                every = _every(tasks)
-                codes = self._coded(facts, every)
-                table = self.prepared(facts, every, codes, self._read(tasks))
-            except NotComputable as problem:
-                for task in tasks:
-                    self._answers[id(task.leaf), task.cut] = Answer([], missing=str(problem))
-                    self.pending.discard((id(task.leaf), task.cut))
-                continue
-            words = self._words(facts, every, codes)
-            found = self._distributions.over(table, tasks) if kind is Leaf else [self._totals.over(table, tasks)]
-            passes += [(each, words) for each in found]
-        # All passes are known before the first one runs, so that tables hold just the columns that some pass reads.
-        warehouse = self.context.warehouse
-        warehouse.foresee(each.grouping for each, _ in passes)
-        answers = warehouse.answers(each.grouping for each, _ in passes)
-        for (each, words), rows in zip(passes, answers, strict=True):
-            taken, found = each, rows
-            if each.instead is not None and not each.fits(rows):
-                taken = each.instead()
-                found = warehouse.grouped(taken.grouping)
+        asked: deque[tuple[Pass, Words]] = deque()
+        answers = self.context.warehouse.answers(self._groupings(groups, asked))
+        for rows in answers:
+            taken, words = asked.popleft()
+            found = rows
+            if taken.instead is not None and not taken.fits(rows):
+                taken = taken.instead()
+                found = self.context.warehouse.grouped(taken.grouping)
             taken.take_all(worded(found, {**words, **taken.words}))
-            self.pending -= each.answers
+            self.pending -= taken.answers
             yield
         assert not self.pending  # noqa: S101 - every task is in a pass, or cannot be computed
+
+    def _groupings(self, groups: Groups, asked: deque[tuple[Pass, Words]]) -> Iterator[Grouping]:
+        """The passes that answer the groups, noted in `asked` in the same order.
+
+        All passes over tables that are made of each other are known before the first of them runs, so that these
+        tables hold just the columns that some pass reads. What shares nothing comes one after the other, and first what
+        is made of few tables: the database has work soon, and meanwhile the next passes are written.
+        """
+        for cluster in self._clusters(groups):
+            passes = [each for group in cluster for each in self._passes(group, groups[group])]
+            self.context.warehouse.foresee(each.grouping for each, _ in passes)
+            for each in passes:
+                asked.append(each)
+                yield each[0].grouping
+
+    def _clusters(self, groups: Groups) -> list[list[_Group]]:
+        """Groups that share no kept table with each other, those made of the fewest tables first."""
+        clusters: list[tuple[set[Facts], list[_Group]]] = []
+        for group in groups:
+            tables, members = set(self.resolver.kept(group[0])), [group]
+            apart = []
+            for others in clusters:
+                if tables.isdisjoint(others[0]):
+                    apart.append(others)
+                else:
+                    tables, members = tables | others[0], others[1] + members
+            clusters = [*apart, (tables, members)]
+        return [members for _, members in sorted(clusters, key=lambda cluster: len(cluster[0]))]
+
+    def _passes(self, group: _Group, tasks: list[Task]) -> list[tuple[Pass, Words]]:
+        """The passes that answer the tasks of a group; none, and their answers, where something was never loaded."""
+        facts, _, kind, *_ = group
+        every = _every(tasks)
+        try:
+            codes = self._coded(facts, every)
+            table = self.prepared(facts, every, codes, self._read(tasks))
+        except NotComputable as problem:
+            for task in tasks:
+                self._answers[id(task.leaf), task.cut] = Answer([], missing=str(problem))
+                self.pending.discard((id(task.leaf), task.cut))
+            return []
+        words = self._words(facts, every, codes)
+        found = self._distributions.over(table, tasks) if kind is Leaf else [self._totals.over(table, tasks)]
+        return [(each, words) for each in found]
 
     def _coded(self, facts: Facts, cut: Cut) -> Mapping[str, Coded]:
         """The lookup tables of a cut with numbers for words, by name: where several dimensions are looked up at once.
@@ -202,7 +237,7 @@ def _told_by(leaf: Leaf) -> Iterator[Any]:
             yield getattr(leaf, name)
 
 
-def _group(task: Task) -> tuple[Any, ...]:
+def _group(task: Task) -> _Group:
     """Tasks with the same answer to this are computed together: one pass over the rows for all of their cuts."""
     leaf = task.leaf
     kind = next((kind for kind in (Revaluation, Accrual, Total) if isinstance(leaf, kind)), Leaf)

@@ -15,6 +15,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from revgauge.model.period import Grain
 from revgauge.model.store import literal
@@ -42,6 +43,9 @@ SCHEMA = pa.schema(
     ]
 )
 
+ROW_GROUP = 122_880
+"""Rows that DuckDB compresses and writes together."""
+
 WORDS = ("metric", "grain", "period", "dimension", "marks", "definition_version")
 """Columns of few different texts. As enumerations they are written much faster than as texts, and read the same."""
 
@@ -60,15 +64,15 @@ def publish(built: Built, path: Path, facts: Mapping[str, str]) -> None:
     beside = path.with_name(f"{path.name}.{os.getpid()}.new")
     beside.unlink(missing_ok=True)
     connection = duckdb.connect()
-    # Compressing so little takes two threads as long as one, and twice the work.
-    connection.execute("SET threads = 1")
     try:
         connection.execute(f"ATTACH {literal(beside)} AS published (STORAGE_VERSION 'v1.0.0')")
-        # A chunk for each metric and cut, as they come, takes twice as long to write as one for all.
-        connection.register("computed", built.values.combine_chunks())
+        # A chunk for each metric and cut, as they come, takes twice as long to write as those that the file is made of.
+        chunks = built.values.combine_chunks().to_batches(max_chunksize=ROW_GROUP)
+        connection.register("computed", pa.Table.from_batches(chunks, SCHEMA))
         for name in WORDS:
             # An enumeration of nothing cannot be read, so there is always the empty text.
-            listed = f"SELECT {name} FROM computed UNION SELECT '' ORDER BY {name}"  # noqa: S608 - names of our schema
+            found = {"", *pc.unique(built.values[name]).to_pylist()}
+            listed = ", ".join(literal(word) for word in sorted(found))
             connection.execute(f"CREATE TYPE published.{name}_word AS ENUM ({listed})")
         words = ", ".join(f"CAST({name} AS published.{name}_word) AS {name}" for name in WORDS)
         values = f"SELECT * REPLACE ({words}) FROM computed"  # noqa: S608 - the same

@@ -45,6 +45,9 @@ class Resolver:
         self._asked: dict[Facts, frozenset[str]] = {}
         self._made_with: dict[Facts, frozenset[str]] = {}
         self._measures: dict[tuple[Any, ...], Measure] = {}
+        self._lookups = {
+            dimension.lookup for table in catalogue.derived.values() for dimension in table.dimensions.values()
+        }
         self.values_of: ValuesOf | None = None
         """Values of other metrics, for tables that are made of them; set by the evaluation."""
 
@@ -150,6 +153,15 @@ class Resolver:
                 if name in self.catalogue.derived:
                     self.ask(self.facts(name, params, facts.scope), wanted)
 
+    def kept(self, facts: Facts) -> frozenset[Facts]:
+        """The tables of their own that facts are made of; they themselves too, if they are one."""
+        definition = self.catalogue.derived.get(facts.name)
+        if definition is None:
+            return frozenset()
+        params = {**facts.params_dict(), **definition.fixed}
+        parts = [self.facts(name, params, facts.scope) for name in definition.reads if name in self.catalogue.derived]
+        return frozenset([facts] if definition.kept else []).union(*map(self.kept, parts))
+
     def _costly(self, name: str) -> frozenset[str]:
         """The costly columns of a derived table and of those that it reads."""
         definition = self.catalogue.derived.get(name)
@@ -186,7 +198,8 @@ class Resolver:
                 parts.append(self.table(part))
         own = {_argument(definition, name): params[name] for name in definition.own_params}
         table = definition.function(*parts, **own)
-        return self.context.warehouse.keep(facts.name, table) if definition.kept else table
+        lasting = facts.name in self._lookups
+        return self.context.warehouse.keep(facts.name, table, lasting=lasting) if definition.kept else table
 
     def _entity(self, name: str, *, optional: bool) -> ir.Table:
         warehouse = self.context.warehouse

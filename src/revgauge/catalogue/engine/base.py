@@ -89,7 +89,7 @@ class Engine(ABC):
         """
 
     @abstractmethod
-    def drop(self, name: str) -> None:
+    def drop(self, name: str) -> Pending[Any]:
         """Forget a table that was kept."""
 
     @abstractmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 import ibis
+import ibis.expr.datatypes as dt
 import ibis.expr.operations as ops
 import ibis.expr.schema as sch
 import pyarrow as pa
@@ -39,6 +41,7 @@ class DuckDB(Engine):
         self.lane = Threaded(connection.interrupt)
         self._where = (entities, "main") if entities else None
         self._overflow = overflow
+        self._entities: dict[str, ir.Table] = {}
         self._in_part: set[str] = set()
         """Kept tables of which only some columns are held."""
 
@@ -63,24 +66,44 @@ class DuckDB(Engine):
 
     def tables(self) -> set[str]:
         """The tables of the database of the entities."""
-        return self.lane.now(lambda: set(self.backend.list_tables(database=self._where)))
+        self._entities = self.lane.now(self._found)
+        return set(self._entities)
+
+    def _found(self) -> dict[str, ir.Table]:
+        """The tables of the database of the entities, all described at once: to ask for each takes as long as that."""
+        catalog, schema = ("?", "?") if self._where else ("current_database()", "current_schema()")
+        columns = self.connection.execute(
+            "SELECT table_name, column_name, data_type, is_nullable FROM duckdb_columns() "
+            f"WHERE database_name = {catalog} AND schema_name = {schema} ORDER BY table_oid, column_index",
+            list(self._where or ()),
+        ).fetchall()
+        kind = functools.cache(self.backend.compiler.type_mapper.from_string)
+        found: dict[str, dict[str, dt.DataType]] = {}
+        for table, column, told, nullable in columns:
+            found.setdefault(table, {})[column] = kind(told, nullable=nullable)
+        where = ops.Namespace(*self._where) if self._where else ops.Namespace()
+        return {
+            name: ops.DatabaseTable(name, schema=sch.Schema(kinds), source=self.backend, namespace=where).to_expr()
+            for name, kinds in found.items()
+        }
 
     def entity(self, name: str) -> ir.Table:
-        """The table of an entity."""
-        table: ir.Table = self.lane.now(lambda: self.backend.table(name, database=self._where))
-        return table
+        """The table of an entity, as it was when tables were last listed."""
+        if name not in self._entities:
+            self.tables()
+        return self._entities[name]
 
     def add(self, name: str, rows: pa.Table) -> ir.Table:
         """A temporary table, read from Arrow."""
 
-        def added() -> ir.Table:
+        def added() -> None:
             self.connection.register(f"{name}_rows", rows)
             self.connection.execute(f"CREATE TEMP TABLE {name} AS SELECT * FROM {name}_rows")
             self.connection.unregister(f"{name}_rows")
-            return self.backend.table(name, database=("temp", "main"))
 
-        table: ir.Table = self.lane.now(added)
-        return table
+        with self.lane.ahead():  # whoever reads it comes later, and it is made of nothing that waits
+            self.lane.later(added)
+        return self.promised(name, sch.Schema.from_pyarrow(rows.schema))
 
     def promised(self, name: str, schema: sch.Schema) -> ir.Table:
         """A temporary table."""
@@ -108,13 +131,18 @@ class DuckDB(Engine):
 
         return self.lane.later(kept)
 
-    def drop(self, name: str) -> None:
+    def drop(self, name: str) -> Pending[None]:
         """Drop the table, and its view if it has one."""
         dropped = [f"DROP TABLE {quoted(name)}"]
         if name in self._in_part:
             self._in_part.remove(name)
             dropped = [f"DROP VIEW {quoted(name)}", f"DROP TABLE {quoted(held(name))}"]
-        self.lane.later(lambda: [self.connection.execute(command) for command in dropped])
+
+        def gone() -> None:
+            for command in dropped:
+                self.connection.execute(command)
+
+        return self.lane.later(gone)
 
     def arrow(self, query: sge.Query, schema: sch.Schema) -> Pending[pa.Table]:  # noqa: ARG002 - DuckDB keeps to it
         """The rows of a query, without a copy."""
@@ -123,6 +151,7 @@ class DuckDB(Engine):
 
     def replace(self, tables: Mapping[str, Rows], gone: Collection[str] = ()) -> None:
         """Write tables anew, in one transaction."""
+        self._entities = {}
         self.lane.now(lambda: self._replace(tables, gone))
 
     def _replace(self, tables: Mapping[str, Rows], gone: Collection[str]) -> None:

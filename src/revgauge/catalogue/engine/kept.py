@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from revgauge.catalogue.engine.columns import demand
+from revgauge.catalogue.engine.lane import Pending
 
 if TYPE_CHECKING:
     import ibis.expr.schema as sch
@@ -21,6 +22,8 @@ class Kept:
     label: str
     expression: ir.Table
     schema: sch.Schema
+    lasting: bool = False
+    """Whether it has all of its columns and is there to the end, because much that is not known yet reads it."""
     wanted: set[str] = field(default_factory=set)
     """The columns that readers are known to want."""
     foreseen: bool = False
@@ -31,6 +34,23 @@ class Kept:
     """Those foreseen that have not read it yet."""
     in_use: int = 0
     """How many are reading it now."""
+    waits: Pending[Any] | None = None
+    """What was last asked for to make or drop it, in the order of all that is asked for."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether all columns are computed, needed or not."""
+        return self.lasting or not self.foreseen
+
+    @property
+    def done_with(self) -> bool:
+        """Whether all that was foreseen has been read."""
+        return self.foreseen and not (self.lasting or self.readers or self.in_use)
+
+    @property
+    def stands(self) -> bool:
+        """Whether nothing that waits makes or drops it."""
+        return self.waits is None or self.waits.over
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -56,6 +76,11 @@ class Shelf:
     def __getitem__(self, name: str) -> Kept:
         """The kept table of a name."""
         return self._kept[name]
+
+    def stands(self, expression: ir.Table) -> bool:
+        """Whether an expression can be computed before all that waits: what it reads does not change by that."""
+        tables = [self._kept[name] for name in self.read_by(expression)]
+        return all(table.stands and (table.made is not None or self.stands(table.expression)) for table in tables)
 
     def foresee(self, expressions: Iterable[ir.Table]) -> None:
         """Note what these expressions will read, directly or through other kept tables that are not computed yet."""

@@ -6,9 +6,12 @@ not asked through a thread of its own does each piece at once.
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from queue import PriorityQueue
 from threading import Lock
 from typing import Generic, TypeVar
 
@@ -73,6 +76,18 @@ class Pending(Generic[T]):
 class Lane:
     """Does each piece of work at once."""
 
+    urgent = False
+    """Whether what is asked for now comes before what waits."""
+
+    @contextmanager
+    def ahead(self) -> Iterator[None]:
+        """What is asked for in here comes before what waits already: none of that may be needed for it."""
+        before, self.urgent = self.urgent, True
+        try:
+            yield
+        finally:
+            self.urgent = before
+
     def later(self, work: Callable[[], T]) -> Pending[T]:
         """Do the work when its turn has come."""
         pending: Pending[T] = Pending()
@@ -92,19 +107,29 @@ class Lane:
 
 
 class Threaded(Lane):
-    """A thread of its own, which does the pieces in order; what comes after an error is not done until it was told."""
+    """A thread of its own, which does the pieces in order, those that are urgent before the others.
+
+    What comes after an error is not done until it was told.
+    """
 
     def __init__(self, interrupt: Callable[[], None]) -> None:
         """`interrupt` ends what is being done, when somebody stops the program."""
         self._interrupt = interrupt
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="database")
         self._failed: BaseException | None = None
+        self._waiting: PriorityQueue[tuple[bool, int, Callable[[], None]]] = PriorityQueue()
+        self._numbers = itertools.count()
 
     def later(self, work: Callable[[], T]) -> Pending[T]:
         """Do the work when its turn has come."""
         pending: Pending[T] = Pending()
-        self._thread.submit(pending.do, lambda: self._done(work))
+        self._waiting.put((not self.urgent, next(self._numbers), lambda: pending.do(lambda: self._done(work))))
+        self._thread.submit(self._next)
         return pending
+
+    def _next(self) -> None:
+        _, _, do = self._waiting.get_nowait()
+        do()
 
     def _done(self, work: Callable[[], T]) -> T:
         if self._failed is not None:

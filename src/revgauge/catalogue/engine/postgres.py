@@ -175,9 +175,9 @@ class PostgreSQL(Engine):
 
         return self.lane.later(kept)
 
-    def drop(self, name: str) -> None:
+    def drop(self, name: str) -> Pending[Any]:
         """Drop the table and its view."""
-        self._run(f"DROP TABLE {quoted(held(name))} CASCADE")
+        return self.lane.later(lambda: self._run(f"DROP TABLE {quoted(held(name))} CASCADE"))
 
     def query(self, expression: ir.Table) -> sge.Query:
         """The expression as a query; letters have two cases as in Unicode, which the order by bytes knows of ASCII."""

@@ -122,8 +122,11 @@ class Spark(Engine):
         self.session.sql(self.seen(name, columns, schema)).createOrReplaceTempView(name)
         return rows
 
-    def drop(self, name: str) -> None:
+    def drop(self, name: str) -> Pending[None]:
         """Let go of the rows."""
+        return self.lane.later(lambda: self._dropped(name))
+
+    def _dropped(self, name: str) -> None:
         if name in self._held:
             self._held.pop(name).unpersist()
         for view in (name, held(name)):

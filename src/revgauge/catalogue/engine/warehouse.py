@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -220,9 +220,12 @@ class Warehouse:
             self._identities[name] = identity.of_rows(rows)
         return self.engine.add(name, rows)
 
-    def keep(self, name: str, expression: ir.Table) -> ir.Table:
-        """The expression as a table of its own, computed once: when it is first read."""
-        table = Kept(f"{name}_{next(self._names)}", name, expression, settled(expression.schema()))
+    def keep(self, name: str, expression: ir.Table, *, lasting: bool = False) -> ir.Table:
+        """The expression as a table of its own, computed once: when it is first read.
+
+        A `lasting` one has all of its columns and is never dropped, whoever is foreseen to read it.
+        """
+        table = Kept(f"{name}_{next(self._names)}", name, expression, settled(expression.schema()), lasting)
         self._shelf.add(table)
         if self.recall is not None and (known := identity.of_expression(expression, self._identities)):
             self._identities[table.name] = known
@@ -251,26 +254,31 @@ class Warehouse:
         for table in tables:
             table.in_use -= 1
             table.readers.discard(expression.op())
-            over = table.foreseen and not table.readers and not table.in_use
-            if self.frugal and over and table.made is not None:
-                self.engine.drop(table.name)
-                table.made = None
+            if self.frugal and table.done_with and table.made is not None:
+                self._drop(table)
 
     def _compute(self, table: Kept, needed: set[str]) -> None:
         """Make a kept table with the columns that are needed and those that readers are known to want."""
         if table.made is not None and needed <= table.made:
             return
-        everything = not table.foreseen or table.made is not None
+        everything = table.whole or table.made is not None
         columns = [name for name in table.columns if everything or name in table.wanted or name in needed]
         columns = columns or list(table.columns[:1])
         if table.made is not None:
-            self.engine.drop(table.name)
+            self._drop(table)
         with self._ready(table.expression, columns):
             made = self.engine.keep(table.name, table.expression.select(*columns), table.schema)
-            table.made = frozenset(columns)
+            table.made, table.waits = frozenset(columns), self._in_order(made)
         step = Step(table.label, "table", self._sources(table.expression), 0.0, 0, tuple(columns))
         self.journal.steps.append(step)
         made.then(step.took)
+
+    def _drop(self, table: Kept) -> None:
+        table.made, table.waits = None, self._in_order(self.engine.drop(table.name))
+
+    def _in_order(self, pending: Pending[Any]) -> Pending[Any] | None:
+        """Work that waits for its turn; None where it is done before everything that waits."""
+        return None if self.engine.lane.urgent else pending
 
     def fetch(self, expression: ir.Table, name: str = "query") -> pa.Table:
         """Compute the expression and bring its rows here, in the types that Ibis promises."""
@@ -287,7 +295,7 @@ class Warehouse:
         asked: deque[Pending[pa.Table]] = deque()
         for grouping in groupings:
             asked.append(self._asked(grouping))
-            while asked and (asked[0].over or len(asked) > AHEAD):
+            while len(asked) > AHEAD:
                 yield self.engine.lane.wait(asked.popleft())
         while asked:
             yield self.engine.lane.wait(asked.popleft())
@@ -340,8 +348,9 @@ class Warehouse:
         return self.engine.arrow(query, schema)
 
     def pairs(self, expression: ir.Table) -> list[tuple[Any, ...]]:
-        """The rows of a small expression as tuples."""
-        return [tuple(row.values()) for row in self.fetch(expression, "lookup").to_pylist()]
+        """The rows of a small expression as tuples; before all that waits, if nothing of it is needed for them."""
+        with self.engine.lane.ahead() if self._shelf.stands(expression) else nullcontext():
+            return [tuple(row.values()) for row in self.fetch(expression, "lookup").to_pylist()]
 
     @staticmethod
     def _sources(expression: ir.Table) -> tuple[str, ...]:
