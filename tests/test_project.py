@@ -238,6 +238,7 @@ def user_seconds(command: Sequence[str | Path]) -> float:
     return os.times().children_user - before
 
 
+@pytest.mark.slow
 def test_help_answers_at_once() -> None:
     """`revgauge --help` takes less CPU than four million squares in Python: about a quarter of a second.
 

@@ -70,6 +70,7 @@ def _cases() -> list[Any]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("folder", "case", "checks"), _cases())
 def test_the_sql_gives_the_values_worked_out_by_hand(
     folder: Path, case: dict[str, Any], checks: list[dict[str, Any]]

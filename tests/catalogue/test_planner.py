@@ -330,6 +330,7 @@ def by_cell(result: Result) -> dict[tuple[str, str], Decimal | None]:
     return {(value.period.label, str(value.dimensions)): value.value for value in result.values()}
 
 
+@pytest.mark.slow
 def test_asked_together_is_as_asked_alone(evaluation: Evaluation) -> None:
     """Planning questions together changes no answer."""
     requests = [

@@ -115,6 +115,7 @@ def test_rows_add_up_and_say_what_was_left_out(company: Path, cli: Cli) -> None:
     assert [line[0] for line in lines if line and line[0] in ("acme", "birch", "cedar")] == ["acme", "birch", "cedar"]
 
 
+@pytest.mark.slow
 def test_rows_are_data_too(company: Path, cli: Cli) -> None:
     """JSON has every row of every part, and whether they give the number."""
     answer = cli("rows", "win_rate", "--period", "2025-Q1", "--project", company, "--format", "json")

@@ -106,6 +106,7 @@ def test_debug_shows_where_an_error_arose(company: Path, cli: Cli) -> None:
         cli("show", "mmr", "--project", company, "--debug")
 
 
+@pytest.mark.slow
 def test_the_installed_command_ends_with_the_code(company: Path) -> None:
     """As a process the command gives its code to the shell, its words to standard error and its data to a pipe."""
     command = Path(sys.executable).with_name("revgauge")

@@ -73,6 +73,7 @@ def asked(growing: Path, cli: Cli) -> Any:
     return ask
 
 
+@pytest.mark.slow
 def test_the_method_that_fits_is_named(growing: Path, cli: Cli) -> None:
     """On a straight line drift misses by nothing; the table says so, and that naive does not."""
     answer = cli("forecast", "mrr", "--by", "segment=steady", "--horizon", "3", "--project", growing)
@@ -104,6 +105,7 @@ def test_forecasts_and_errors_are_those_of_the_line(asked: Any) -> None:
     assert found["naive"]["errors"]["cases"] == 72
 
 
+@pytest.mark.slow
 def test_each_value_of_a_dimension_is_a_series(asked: Any) -> None:
     """`steady` has a forecast; `young` has three months, and is told what it lacks, in place of a guess."""
     told = {series["dimensions"]["segment"]: series for series in asked("--by", "segment")["series"]}
@@ -141,11 +143,13 @@ def test_without_the_library_the_rest_is_done(growing: Path, cli: Cli, monkeypat
     assert {method["name"] for method in told["series"][0]["methods"]} == {"naive", "seasonal_naive", "drift"}
 
 
+@pytest.mark.slow
 def test_mrr_is_compared_with_its_own_prediction(asked: Any) -> None:
     """Without leads predicted_mrr has no value, so there is nothing to compare; no other metric has one either."""
     assert all(series["prediction"] is None for series in asked()["series"])
 
 
+@pytest.mark.slow
 def test_csv_has_a_line_for_each_method_and_step(growing: Path, cli: Cli) -> None:
     """Six methods by three steps, and one line for the series that is refused."""
     answer = cli("forecast", "mrr", "--by", "segment", "--horizon", "3", "--project", growing, "--format", "csv")
@@ -178,6 +182,7 @@ def test_a_wrong_call_is_answered_in_words(words: tuple[str, ...], told: str, gr
     assert told in answer.err
 
 
+@pytest.mark.slow
 def test_factors_of_a_value_are_shown(growing: Path, cli: Cli) -> None:
     """The value that a definition takes apart is shown with its factors, in the table and as JSON."""
     words = ("show", "predicted_mrr", "--period", "2026-01", "--param", "activation=new_mrr", "--project", growing)

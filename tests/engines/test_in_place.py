@@ -85,6 +85,7 @@ def standing(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], Pat
     return lambda: in_postgresql(server, tmp_path / "project")
 
 
+@pytest.mark.slow
 def test_rows_that_stand_there_give_the_numbers_of_loaded_ones(standing: Callable[[], Path], tmp_path: Path) -> None:
     """Renamed, cast, computed and constant fields of rows that were never loaded give every value of loaded ones."""
     folder = standing()

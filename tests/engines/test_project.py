@@ -140,6 +140,7 @@ def test_a_reader_sees_one_load_from_beginning_to_end(tmp_path: Path, addresses:
     writer.close()
 
 
+@pytest.mark.slow
 def test_a_copy_that_was_missed_is_made_up_for(
     tmp_path: Path, addresses: dict[str, str], expected: list[tuple[object, ...]]
 ) -> None:

@@ -119,6 +119,7 @@ def test_the_latest_forecast_in_time_counts(params: dict[str, Any], wape: str | 
     assert told.value == (None if wape is None else Decimal(wape))
 
 
+@pytest.mark.slow
 def test_people_are_added_up_where_the_company_is_silent() -> None:
     """p1 foresees 90 and p2 330 for March: 420 against 400; each is held against the accounts that are theirs."""
     rows = [

@@ -133,6 +133,7 @@ def test_a_department_is_credited_for_the_path_of_the_first_deal_won() -> None:
     assert asked(tables, metric, "2025-06", by=sales, lookback_days=100, credit="actioned").value is None
 
 
+@pytest.mark.slow
 def test_ratio_and_payback_set_cost_against_what_was_gained() -> None:
     """990 over 12 x 200 of new MRR, and over 200 x 0.5; with nothing gained both are unknown."""
     assert asked(WORLD, "cac_ratio", "2025-06").value == pytest.approx(Decimal(990) / 2400)

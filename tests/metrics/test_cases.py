@@ -37,6 +37,14 @@ def known_checks(folder: Path) -> list[dict[str, Any]]:
 FOLDERS = [folder for folder in case_folders([CASES]) if known_checks(folder)]
 
 
+LONG = {"rev_days", "rev_groups", "rev_movements"}
+"""Cases whose questions take several seconds together."""
+
+AS_IN_A_BUILD = [
+    pytest.param(folder, id=folder.name, marks=pytest.mark.slow if folder.name in LONG else ()) for folder in FOLDERS
+]
+
+
 def names(folder: Path) -> str:
     """The name of a case in the list of tests."""
     return folder.name
@@ -64,7 +72,7 @@ def agrees(value: Decimal | None, check: dict[str, Any]) -> bool:
     return abs(value - Decimal(str(check["value"]))) <= Decimal(str(check["tolerance"]))
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=names)
+@pytest.mark.parametrize("folder", AS_IN_A_BUILD)
 def test_every_check_of_a_case_agrees_when_asked_together(folder: Path) -> None:
     """Planned together as in a build, all questions of a case give the values worked out by hand."""
     evaluation = evaluation_of(folder)

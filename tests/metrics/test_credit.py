@@ -390,6 +390,7 @@ def test_without_touches_or_deals_there_is_no_number(metric: str) -> None:
     assert empty.value == (None if metric == "revenue_uplift_rate" else 0)
 
 
+@pytest.mark.slow
 def test_nothing_won_leaves_nothing_to_share() -> None:
     """Journeys that were all lost give no channel anything, under every model."""
     world = world_of([deal("o1", is_won="false")], [touch("t1", "o1")])

@@ -66,6 +66,7 @@ def test_the_effect_of_each_segment_adds_up_to_the_whole() -> None:
     }
 
 
+@pytest.mark.slow
 def test_between_two_ends_the_effect_is_that_of_the_opening_rows() -> None:
     """With `netting = period` the 150 EUR of January are revalued from 1.00 to 1.20, and a falls or rises at the close.
 
@@ -76,6 +77,7 @@ def test_between_two_ends_the_effect_is_that_of_the_opening_rows() -> None:
         assert asked.value("expansion_mrr", "2025-02", netting="period").value == 10
 
 
+@pytest.mark.slow
 def test_at_constant_rates_retention_measures_customers_and_not_currencies() -> None:
     """The 50 EUR of b stay the same: at constant rates all of it is kept, at spot the rate alone makes it 120 %."""
     with company(SWITCH, "2025-03-10") as asked:

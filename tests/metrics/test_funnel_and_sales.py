@@ -110,6 +110,7 @@ def test_a_field_that_no_source_fills_is_a_gap(ask: Asker, metric: str, params: 
     assert field in value.reason
 
 
+@pytest.mark.slow
 def test_a_young_cohort_is_marked_and_an_old_one_is_not(ask: Asker) -> None:
     """A share of leads is still ripening while a tenth of them is undecided and younger than leads usually were.
 
@@ -148,6 +149,7 @@ def test_activation_without_subscriptions_rests_on_deals_and_says_so(ask: Asker)
     assert "from deals alone" in value.marks
 
 
+@pytest.mark.slow
 def test_overdue_deals_count_as_lost_from_the_day_after_their_expected_close(ask: Asker) -> None:
     """An open deal joins the denominator the day after it should have closed and leaves it when it closes."""
     rows: Rows = {

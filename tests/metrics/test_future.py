@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.catalogue.worlds import evaluation_over
 
 from revgauge.catalogue.evaluation import Request
@@ -22,6 +23,7 @@ LEADS = [{"lead_id": "l", "account_id": "a", "created_at": "2024-11-01"}]
 DEALS = [{"opportunity_id": "o", "account_id": "a", "created_at": "2024-11-01", "stage": "won", "is_won": "true"}]
 
 
+@pytest.mark.slow
 def test_no_metric_knows_the_future() -> None:
     """Asked of two months after `now` alone, every metric that does not look ahead is null, in all and by segment."""
     evaluation = evaluation_over(

@@ -85,6 +85,7 @@ def test_a_month_without_changes_earns_its_mrr(month: str) -> None:
     assert asked(tables, "revenue", month).value == 100
 
 
+@pytest.mark.slow
 def test_a_day_earns_its_part_of_its_own_month() -> None:
     """From 15 February to 15 March, 310 a month earn 14/28 of February's and 14/31 of March's."""
     tables = {"subscription_periods": subscribed(("a", "2025-02-15", "2025-03-15", "310"))}
@@ -93,6 +94,7 @@ def test_a_day_earns_its_part_of_its_own_month() -> None:
     assert asked(tables, "revenue", "2025-Q1").value == 295
 
 
+@pytest.mark.slow
 def test_a_rate_that_is_missing_for_a_day_makes_the_period_unknown() -> None:
     """Euros quoted from 10 January: January is not known, February is, and so is a company without a euro before."""
     rows = [{**row, "currency": "EUR"} for row in subscribed(("a", "2025-01-05", "", "100"))]
@@ -228,6 +230,7 @@ def test_which_market_a_share_is_of(rows: list[tuple[str, str, str]], by: dict[s
     assert value == (None if size is None else pytest.approx(Decimal(1200) / size))
 
 
+@pytest.mark.slow
 def test_a_foreign_market_is_worth_what_it_is_at_the_end_of_its_year_or_now() -> None:
     """1,000 euros are 1,100 dollars at the quote before `now` in the present year, and 1,200 at the end of the last."""
     tables = sized(("all", "2024", "1000"), ("all", "2025", "1000"))
@@ -259,6 +262,7 @@ def test_who_counts_on_a_day() -> None:
     assert asked(tables, "headcount", "2025-06", by={"department": "unknown"}).value == Decimal("0.25")
 
 
+@pytest.mark.slow
 def test_revenue_per_head_takes_the_mean_of_twelve_ends_of_months() -> None:
     """1,200 in twelve months with one employee for six of the ends and two for the others: 1,200 / 1.5 = 800."""
     tables = {

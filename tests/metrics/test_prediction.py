@@ -169,6 +169,7 @@ def test_only_a_month_is_foreseen() -> None:
             asked.value("predicted_mrr", "2025-03", method="retained_grwth")
 
 
+@pytest.mark.slow
 def test_it_says_what_is_missing() -> None:
     """Leads that were never loaded, a window without leads and one without customers are told apart."""
     leads = [{"lead_id": "l", "created_at": "2024-01-05T00:00:00Z"}]
@@ -193,6 +194,7 @@ def test_a_month_without_customers_is_left_out_of_churn() -> None:
     assert told.factors["customer_churn"] == 0
 
 
+@pytest.mark.slow
 def test_leads_are_those_that_the_funnel_counts() -> None:
     """The leads of the window are the metric lead_count, month by month."""
     seed = 5

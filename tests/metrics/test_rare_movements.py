@@ -58,6 +58,7 @@ def asked(
 GROWN_IN_FRANCS: list[Line] = [("s1", "2025-01-01", "", "10", "CHF"), ("s2", "2025-03-05", "", "20", "CHF")]
 
 
+@pytest.mark.slow
 def test_a_purchase_counts_although_its_amount_has_no_rate() -> None:
     """One of one opening customers took another product, in francs: the amount is unknown, the customer is not."""
     terms = {"s2": {"product": "insights"}}
@@ -81,6 +82,7 @@ def test_what_does_not_change_needs_no_rate(metric: str, expected: int) -> None:
     assert asked(metric, DOLLARS_BESIDE_FRANCS).value == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("metric", ["expansion_mrr", "contraction_mrr"])
 def test_a_change_in_either_direction_is_unknown_in_both(metric: str) -> None:
     """Five francs more and two dollars less: without a rate nobody can say which of the two it is in all."""
@@ -103,6 +105,7 @@ def test_revenue_is_unknown_where_a_discount_meets_a_row_without_a_rate() -> Non
     assert "rate" in value.reason
 
 
+@pytest.mark.slow
 def test_the_reason_is_that_of_the_largest_row_lost_also_without_a_rate() -> None:
     """Of 80 and 10 francs that end together the 80 count, though the 10 have the later key."""
     lines: list[Line] = [

@@ -324,6 +324,7 @@ def test_what_was_never_loaded_is_a_gap(deals: World) -> None:
     assert findings["both"].reason == "leads was never loaded; no source fills opportunities.channel"
 
 
+@pytest.mark.slow
 def test_a_product_stands_for_a_company(tmp_path: Path) -> None:
     """Limited to a product, a metric counts as if there were nothing else, as it does when asked for by product."""
     card = "label: Core, definition: Of the product alone."

@@ -52,6 +52,7 @@ def survives(name: str, content: bytes, mapping: str | None = None) -> None:
             assert entity.rows_loaded + entity.rows_rejected + entity.rows_skipped == entity.rows_read
 
 
+@pytest.mark.slow
 @QUIET
 @given(header=HEADERS, body=TEXT)
 def test_any_text_as_csv(header: str, body: str) -> None:

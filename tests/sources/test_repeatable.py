@@ -44,6 +44,7 @@ def write(folder: Path, files: list[list[tuple[str, ...]]]) -> Path:
     return make_project(folder, MAPPING, contents)
 
 
+@pytest.mark.slow
 @settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(rows=ROWS, data=st.data())
 def test_order_and_split_do_not_matter(rows: list[tuple[str, ...]], data: st.DataObject) -> None:

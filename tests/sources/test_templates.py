@@ -49,6 +49,7 @@ def test_deleted_salesforce_rows_are_not_data(tmp_path: Path) -> None:
     assert gaps == [("data_gap",)]
 
 
+@pytest.mark.slow
 def test_a_salesforce_probability_of_1000_is_rejected(tmp_path: Path) -> None:
     """Undeleted, the deal with probability 1000 (percent) is rejected by name; the others load with 100 % as 1."""
     project = warehouse(
@@ -69,6 +70,7 @@ def test_a_salesforce_probability_of_1000_is_rejected(tmp_path: Path) -> None:
     assert unmapped == [(True,)]
 
 
+@pytest.mark.slow
 def test_stripe_amounts_are_minor_units(tmp_path: Path) -> None:
     """Charges, refunds and lost disputes become payments in whole units; open and void ones do not."""
     project = warehouse(tmp_path, "stripe")
