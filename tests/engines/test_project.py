@@ -54,7 +54,8 @@ def open_there(folder: Path, address: str) -> Engine:
     return warehouse(read_address(address), folder)
 
 
-@pytest.mark.parametrize("kind", ["duckdb", "postgresql", pytest.param("spark", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["duckdb", "postgresql", "spark"])
 def test_a_project_gives_the_same_values_on_every_warehouse(
     kind: str, tmp_path: Path, addresses: dict[str, str], expected: list[tuple[object, ...]]
 ) -> None:

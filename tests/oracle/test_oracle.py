@@ -23,6 +23,7 @@ def _checks() -> list[Any]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("folder", "case", "check"), _checks())
 def test_the_reference_gives_the_value_worked_out_by_hand(
     folder: Path, case: dict[str, Any], check: dict[str, Any]

@@ -100,8 +100,8 @@ class Planner:
         """The passes that answer the groups, noted in `asked` in the same order.
 
         All passes over tables that are made of each other are known before the first of them runs, so that these
-        tables hold just the columns that some pass reads. What shares nothing comes one after the other, and first what
-        is made of few tables: the database has work soon, and meanwhile the next passes are written.
+        tables hold just the columns that some pass reads. What shares nothing comes one after the other, and the
+        fewest passes first: the database has work soon, and meanwhile the next ones are written.
         """
         for cluster in self._clusters(groups):
             passes = [each for group in cluster for each in self._passes(group, groups[group])]
@@ -111,7 +111,7 @@ class Planner:
                 yield each[0].grouping
 
     def _clusters(self, groups: Groups) -> list[list[_Group]]:
-        """Groups that share no kept table with each other, those made of the fewest tables first."""
+        """Groups that share kept tables, together, and the fewest groups first."""
         clusters: list[tuple[set[Facts], list[_Group]]] = []
         for group in groups:
             tables, members = set(self.resolver.kept(group[0])), [group]
@@ -122,7 +122,7 @@ class Planner:
                 else:
                     tables, members = tables | others[0], others[1] + members
             clusters = [*apart, (tables, members)]
-        return [members for _, members in sorted(clusters, key=lambda cluster: len(cluster[0]))]
+        return sorted((members for _, members in clusters), key=len)
 
     def _passes(self, group: _Group, tasks: list[Task]) -> list[tuple[Pass, Words]]:
         """The passes that answer the tasks of a group; none, and their answers, where something was never loaded."""
