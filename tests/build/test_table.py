@@ -13,7 +13,7 @@ import pytest
 
 from revgauge.catalogue.build import values_table
 from revgauge.catalogue.evaluation import Request, Result
-from revgauge.catalogue.published import SCHEMA, Built, Published, publish
+from revgauge.catalogue.published import ROW_GROUP, SCHEMA, Built, Published, publish
 from revgauge.catalogue.series import Reasons, Series
 from revgauge.metrics import builtin_catalogue
 from revgauge.model.period import Calendar
@@ -92,6 +92,21 @@ def test_results_of_the_same_periods_and_keys_do_not_mix() -> None:
         *["", "", "to date", "to date"],
     ]
     assert table["period_end"].to_pylist()[:3] == [date(2025, 2, 1), date(2025, 2, 1), date(2025, 3, 1)]
+
+
+def test_more_rows_than_a_group_are_all_written(tmp_path: Path) -> None:
+    """A cut with so many keys that its values fill more than one group of rows reads back as it was worked out."""
+    keys = [(f"o'key {place}",) for place in range(ROW_GROUP)]
+    numbers = [[str(place) for place in range(len(keys))], [None] * len(keys)]
+    path = tmp_path / "values.duckdb"
+    publish(Built(values_table(enumerate([result(numbers, keys, ("account_id",))])), 1, {}), path, {})
+    rows = {
+        (row["period"], row["dimension_value"]): row["value"]
+        for row in Published(path).values("mrr", "month", "account_id")
+    }
+    assert rows == {("2025-01", key): Decimal(place) for place, (key,) in enumerate(keys)} | {
+        ("2025-02", key): None for (key,) in keys
+    }
 
 
 def periods_of(path: Path) -> list[str]:

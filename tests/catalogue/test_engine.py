@@ -7,6 +7,8 @@ in summer, and go back on the first Sunday of April at 14:00 UTC of Saturday.
 
 from __future__ import annotations
 
+import threading
+import time
 from datetime import date
 from decimal import Decimal, localcontext
 from pathlib import Path
@@ -31,6 +33,7 @@ from revgauge.catalogue.engine import (
     to_decimal,
     wall_clock,
 )
+from revgauge.model.entities import ENTITIES
 
 
 @pytest.fixture(scope="module")
@@ -241,6 +244,43 @@ def test_the_journal_counts_how_often_a_table_is_read(warehouse: Warehouse) -> N
         ("table", 1),
         ("query", 1),
     ]
+
+
+def test_small_questions_wait_for_what_they_read_and_for_nothing_else(warehouse: Warehouse) -> None:
+    """While a long piece of work runs and a table waits behind it, a question that reads the table waits for it too.
+
+    One that reads what stands there already does not: it is answered before that table is made.
+    """
+    go = threading.Event()
+    there = warehouse.keep("there", warehouse.literal_table({"n": "int64"}, [(1,)]))
+    assert warehouse.pairs(there) == [(1,)]
+    waits = warehouse.keep("waits", warehouse.literal_table({"n": "int64"}, [(2,)]))
+    order: list[str] = []
+    engine = warehouse.engine
+    engine.lane.later(lambda: go.wait(10.0))
+    answers = warehouse.answers([Grouping(waits, (), ())])
+    reader = threading.Thread(target=lambda: order.append(f"waits {next(answers).to_pylist()}"))
+    reader.start()
+    while len(warehouse.journal.steps) < 1 or warehouse.journal.steps[-1].name != "query":
+        time.sleep(0.01)
+    engine.lane.later(lambda: order.append("made"))
+    threading.Timer(0.2, go.set).start()
+    order.append(f"there {warehouse.pairs(there)}")
+    order.append(f"then {warehouse.pairs(waits)}")
+    reader.join()
+    assert order[0] == "there [(1,)]"
+    assert order.index("then [(2,)]") > order.index("made")
+
+
+def test_the_tables_of_a_store_are_as_ibis_reads_them() -> None:
+    """Described all at once, every entity has the columns, types and duties that Ibis finds when it asks for one."""
+    warehouse = Warehouse.of_empty_entities()
+    for name in ENTITIES:
+        read = warehouse.backend.table(name)
+        assert warehouse.entity(name).schema() == read.schema()
+        assert warehouse.entity(name).equals(read)
+    with pytest.raises(KeyError):
+        warehouse.entity("no_such_entity")
 
 
 def test_a_store_that_is_not_there(tmp_path: Path) -> None:

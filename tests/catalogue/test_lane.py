@@ -104,6 +104,23 @@ def test_who_stops_the_program_ends_what_is_being_done(monkeypatch: pytest.Monke
     assert done == []
 
 
+def test_what_is_urgent_comes_before_what_waits() -> None:
+    """While the first piece runs, two urgent ones are asked for after one that is not: they come first, in order."""
+    lane, go, done = Threaded(lambda: None), threading.Event(), []
+    lane.later(lambda: go.wait(WAIT))
+    last = lane.later(lambda: done.append("waited"))
+    with lane.ahead():
+        lane.later(lambda: done.append("urgent"))
+        with lane.ahead():
+            lane.later(lambda: done.append("urgent too"))
+        assert lane.urgent
+    assert not lane.urgent
+    go.set()
+    lane.wait(last)
+    assert done == ["urgent", "urgent too", "waited"]
+    lane.close()
+
+
 def test_a_lane_without_a_thread_works_at_once() -> None:
     """Databases that are not asked through a thread do each piece when it is asked for, and raise its error then."""
     lane = Lane()

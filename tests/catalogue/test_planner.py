@@ -14,7 +14,7 @@ from typing import Any
 import ibis
 import pytest
 from tests.catalogue.worlds import NOW, evaluation_over
-from tests.oracle.generate import subscription_world
+from tests.oracle.generate import sales_world, subscription_world
 
 from revgauge.catalogue.context import Settings
 from revgauge.catalogue.evaluation import Evaluation, Request, Result
@@ -320,6 +320,27 @@ def test_a_derived_table_is_made_once() -> None:
     made = [step.name for step in evaluation.context.warehouse.journal.steps if step.kind == "table"]
     assert sorted(made) == sorted(set(made))
     assert {"subscription_rows", "account_days", "mrr_movements", "mrr_parts"} <= set(made)
+
+
+def test_what_shares_no_table_comes_one_after_the_other() -> None:
+    """Revenue and leads share no table but that of account attributes, which is made once and stays for both.
+
+    Leads, with the fewest passes, come first: the database works on them while the passes over revenue are written.
+    """
+    evaluation = evaluation_over({**sales_world(3), **subscription_world(3)}, settings=Settings(NOW))
+    evaluation.context.warehouse.frugal = True
+    months = spine(evaluation, "month", 4)
+    asked = ("mrr", "lead_count", "new_mrr")
+    evaluation.results([Request(name, months, by=by) for name in asked for by in (("segment",), ("region",))])
+    steps = evaluation.context.warehouse.journal.steps
+    made = [step.name for step in steps if step.kind == "table"]
+    assert sorted(made) == sorted(set(made))
+    assert "account_attributes" in made
+    passes = [step.serves for step in steps if step.serves]
+    assert passes[0] == ("lead_count",)
+    assert sorted(passes[1:]) == [("mrr",), ("new_mrr",)]
+    before = made[: made.index("account_days")]
+    assert {"known_leads", "lead_events"} <= set(before)
 
 
 GRAINS: tuple[Grain, ...] = ("week", "month")
