@@ -97,7 +97,7 @@ def test_results_of_the_same_periods_and_keys_do_not_mix() -> None:
 def test_more_rows_than_a_group_are_all_written(tmp_path: Path) -> None:
     """A cut with so many keys that its values fill more than one group of rows reads back as it was worked out."""
     keys = [(f"o'key {place}",) for place in range(ROW_GROUP)]
-    numbers = [[str(place) for place in range(len(keys))], [None] * len(keys)]
+    numbers: list[list[str | None]] = [[str(place) for place in range(len(keys))], [None] * len(keys)]
     path = tmp_path / "values.duckdb"
     publish(Built(values_table(enumerate([result(numbers, keys, ("account_id",))])), 1, {}), path, {})
     rows = {

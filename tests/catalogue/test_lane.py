@@ -113,11 +113,12 @@ def test_what_is_urgent_comes_before_what_waits() -> None:
         lane.later(lambda: done.append("urgent"))
         with lane.ahead():
             lane.later(lambda: done.append("urgent too"))
-        assert lane.urgent
-    assert not lane.urgent
+        lane.later(lambda: done.append("urgent still"))
+    lane.later(lambda: done.append("at last"))
     go.set()
-    lane.wait(last)
-    assert done == ["urgent", "urgent too", "waited"]
+    lane.now(lambda: None)
+    assert last.over
+    assert done == ["urgent", "urgent too", "urgent still", "waited", "at last"]
     lane.close()
 
 
