@@ -45,6 +45,7 @@ class Resolver:
         self._asked: dict[Facts, frozenset[str]] = {}
         self._made_with: dict[Facts, frozenset[str]] = {}
         self._measures: dict[tuple[Any, ...], Measure] = {}
+        self._kept: dict[Facts, frozenset[Facts]] = {}
         self._lookups = {
             dimension.lookup for table in catalogue.derived.values() for dimension in table.dimensions.values()
         }
@@ -146,21 +147,26 @@ class Resolver:
         if known is not None and wanted <= known:
             return
         self._asked[facts] = wanted.union(known or ())
-        definition = self.catalogue.derived.get(facts.name)
-        if definition is not None:
-            params = {**facts.params_dict(), **definition.fixed}
-            for name in definition.reads:
-                if name in self.catalogue.derived:
-                    self.ask(self.facts(name, params, facts.scope), wanted)
+        for part in self._parts(facts):
+            self.ask(part, wanted)
 
     def kept(self, facts: Facts) -> frozenset[Facts]:
         """The tables of their own that facts are made of; they themselves too, if they are one."""
+        if facts not in self._kept:
+            definition = self.catalogue.derived.get(facts.name)
+            known = {facts} if definition is not None and definition.kept else set()
+            for part in self._parts(facts):
+                known |= self.kept(part)
+            self._kept[facts] = frozenset(known)
+        return self._kept[facts]
+
+    def _parts(self, facts: Facts) -> list[Facts]:
+        """The derived tables that facts are made of directly."""
         definition = self.catalogue.derived.get(facts.name)
         if definition is None:
-            return frozenset()
+            return []
         params = {**facts.params_dict(), **definition.fixed}
-        parts = [self.facts(name, params, facts.scope) for name in definition.reads if name in self.catalogue.derived]
-        return frozenset([facts] if definition.kept else []).union(*map(self.kept, parts))
+        return [self.facts(name, params, facts.scope) for name in definition.reads if name in self.catalogue.derived]
 
     def _costly(self, name: str) -> frozenset[str]:
         """The costly columns of a derived table and of those that it reads."""
