@@ -34,12 +34,12 @@ Words = Mapping[str, tuple[str, ...]]
 """Columns that hold numbers, and the words that these stand for."""
 
 _Group = tuple[Facts, Any, type[Leaf], Any, Any]
-Groups = dict[_Group, list[Task]]
+_Groups = dict[_Group, list[Task]]
 """Tasks that one pass over the rows can answer, by what they have in common: see `_group`."""
 
 
 class Planner:
-    """Groups tasks, runs the queries, and answers for each leaf."""
+    """_Groups tasks, runs the queries, and answers for each leaf."""
 
     def __init__(self, resolver: Resolver) -> None:
         """Plan over the tables of a resolver."""
@@ -74,7 +74,7 @@ class Planner:
 
         What is not there yet is `pending`. The database goes on while the caller does something with the answers.
         """
-        groups: Groups = {}
+        groups: _Groups = {}
         for key, task in self._tasks.items():
             if not task.answered or key not in self._answers:
                 groups.setdefault(_group(task), []).append(task)
@@ -96,7 +96,7 @@ class Planner:
             yield
         assert not self.pending  # noqa: S101 - every task is in a pass, or cannot be computed
 
-    def _groupings(self, groups: Groups, asked: deque[tuple[Pass, Words]]) -> Iterator[Grouping]:
+    def _groupings(self, groups: _Groups, asked: deque[tuple[Pass, Words]]) -> Iterator[Grouping]:
         """The passes that answer the groups, noted in `asked` in the same order.
 
         All passes over tables that are made of each other are known before the first of them runs, so that these
@@ -110,8 +110,8 @@ class Planner:
                 asked.append(each)
                 yield each[0].grouping
 
-    def _clusters(self, groups: Groups) -> list[list[_Group]]:
-        """Groups that share kept tables, together, and the fewest groups first."""
+    def _clusters(self, groups: _Groups) -> list[list[_Group]]:
+        """_Groups that share kept tables, together, and the fewest groups first."""
         clusters: list[tuple[set[Facts], list[_Group]]] = []
         for group in groups:
             tables, members = set(self.resolver.kept(group[0])), [group]

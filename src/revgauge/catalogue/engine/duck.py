@@ -70,7 +70,7 @@ class DuckDB(Engine):
         return set(self._entities)
 
     def _found(self) -> dict[str, ir.Table]:
-        """The tables of the database of the entities, all described at once: to ask for each takes as long as that."""
+        """The tables of the database of the entities, described by one query: to ask for one takes as long."""
         catalog, schema = ("?", "?") if self._where else ("current_database()", "current_schema()")
         columns = self.connection.execute(
             "SELECT table_name, column_name, data_type, is_nullable FROM duckdb_columns() "
