@@ -65,6 +65,13 @@ def test_failures_are_told_with_both_numbers(tmp_path: Path, cli: Cli) -> None:
     assert "2 cases: ✓ 2 passed, ✗ 1 failed" in answer.out
 
 
+@pytest.mark.parametrize("engine", ["duckdb", "duckdb:"])
+def test_the_embedded_database_can_be_named(engine: str, tmp_path: Path, cli: Cli) -> None:
+    """Named as an engine, alone or as an address, DuckDB finds the tables of the case as it does unnamed."""
+    case(tmp_path, CHECK | {"value": 100, "tolerance": 0.005})
+    assert "✓ 1 passed" in cli("verify", tmp_path, "--engine", engine).out
+
+
 def test_a_broken_case_does_not_hide_the_others(tmp_path: Path, cli: Cli) -> None:
     """A case that cannot be read is told on standard error, the others are checked, and the code is 1."""
     case(tmp_path / "good", CHECK | {"value": 100, "tolerance": 0.005})

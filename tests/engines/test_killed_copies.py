@@ -41,9 +41,12 @@ for turn in range(1, 1_000_000):
 """
 
 
-def killed(where: str, chance: random.Random) -> int:
-    """Write the tables again and again and be killed in the middle; how often they were written whole."""
-    command = [sys.executable, "-c", WRITER, where, ",".join(TABLES), str(ROWS)]
+def killed(where: str, chance: random.Random, before: str = "") -> int:
+    """Write the tables again and again and be killed in the middle; how often they were written whole.
+
+    The process does first what stands in `before`.
+    """
+    command = [sys.executable, "-c", before + WRITER, where, ",".join(TABLES), str(ROWS)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "begin\n"

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-Kind = Literal["duckdb", "postgresql", "spark"]
+from revgauge.catalogue.engine.others import OTHERS
+
+Kind = Literal["duckdb", "postgresql", "spark", "snowflake", "bigquery", "trino", "clickhouse", "databricks"]
 
 POSSIBLE = (
     "Write `duckdb:`, `duckdb:path/to/entities.duckdb`, `postgresql://user@host/database?schema=name`, "
-    "`spark://host:7077` or `local[*]`."
+    f"`spark://host:7077` or `local[*]`, or name a database of {', '.join(OTHERS)}."
 )
 
 OPTIONS: dict[Kind, tuple[str, ...]] = {
     "duckdb": (),
     "postgresql": ("schema", "sslmode", "sslrootcert", "connect_timeout"),
     "spark": ("folder",),
+    **{kind: OTHERS[kind].options for kind in get_args(Kind) if kind in OTHERS},
 }
 """What may follow the question mark. Other options of a driver can read files or run code, so there are none."""
 
@@ -35,9 +38,10 @@ class Address:
 
     kind: Kind = "duckdb"
     place: str = ""
-    """A path for DuckDB, host and port for PostgreSQL, the master for Spark."""
+    """A path for DuckDB, the master for Spark, host and port of every other server."""
     user: str = ""
     database: str = ""
+    """With the schema behind a slash where Ibis alone connects."""
     options: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -67,9 +71,9 @@ class Address:
 
     def __str__(self) -> str:
         """The address in words for people."""
-        if self.kind == "postgresql":
+        if self.database:
             who = f"{self.user}@" if self.user else ""
-            return f"postgresql://{who}{self.place}/{self.database}"
+            return f"{self.kind}://{who}{self.place}/{self.database}"
         return self.place or "duckdb:"
 
 
@@ -87,13 +91,17 @@ def read_address(text: str) -> Address:
     if re.fullmatch(r"local(\[(\*|[1-9]\d*)\])?", base):
         return Address("spark", base, options=_options("spark", query))
     if word.startswith(("postgresql://", "postgres://")):
-        return _postgresql(base, query)
+        return _of_server("postgresql", base, query)
     if word.startswith("spark://"):
         return _spark(base, query)
+    for kind in get_args(Kind):
+        if kind in OTHERS and word.startswith(f"{kind}:"):
+            return _of_server(kind, base, query)
     raise AddressError(f"`{_without_password(word)}` is no warehouse. {POSSIBLE}")
 
 
-def _postgresql(base: str, query: str) -> Address:
+def _of_server(kind: Kind, base: str, query: str) -> Address:
+    """A database of a server; the schema stands behind it, but for PostgreSQL, where it is an option."""
     try:
         split = urlsplit(base)
         place = split.netloc.rpartition("@")[2]
@@ -101,15 +109,28 @@ def _postgresql(base: str, query: str) -> Address:
     except ValueError as error:
         raise AddressError(f"`{_without_password(base)}` is no address of a server. {POSSIBLE}") from error
     if split.password is not None:
+        home = " or into ~/.pgpass" if kind == "postgresql" else ""
         raise AddressError(
             "the address of the warehouse has a password in it, where everybody who can read the file would see it. "
-            "Write it without, as in postgresql://user@host/database, and put the password into the environment "
-            "variable REVGAUGE_WAREHOUSE_PASSWORD or into ~/.pgpass; change the one that stood there."
+            f"Write it without, as in {kind}://user@host/database, and put the password into the environment "
+            f"variable REVGAUGE_WAREHOUSE_PASSWORD{home}; change the one that stood there."
         )
-    if not place or not split.path.strip("/"):
+    database, user = unquote(split.path.strip("/")), unquote(split.username or "")
+    if kind in OTHERS:
+        _fits(kind, base, Address(kind, place, user, database))
+    elif not place or not database:
         raise AddressError(f"`{base}` lacks the host or the database. {POSSIBLE}")
-    options = _options("postgresql", query)
-    return Address("postgresql", place, unquote(split.username or ""), unquote(split.path.strip("/")), options)
+    return Address(kind, place, user, database, _options(kind, query))
+
+
+def _fits(kind: str, base: str, found: Address) -> None:
+    """Raise AddressError if the address of a database that Ibis connects to lacks a part or has one too many."""
+    other = OTHERS[kind]
+    parts = found.database.split("/") if found.database else []
+    wanted = 2 if other.schema else 1
+    odd = (found.user and not other.user) or (found.port is not None and not other.port)
+    if not found.place or len(parts) != wanted or not all(parts) or odd:
+        raise AddressError(f"`{base}` is no address of {other.title}. Write `{kind}:{other.form}`.")
 
 
 def _spark(base: str, query: str) -> Address:

@@ -122,14 +122,19 @@ class Engine(ABC):
 
     def seen(self, name: str, columns: Collection[str], schema: sch.Schema) -> str:
         """The query that shows a kept table, of which some columns are held, with all columns of a schema."""
+        return self.text(self.all_columns(columns, schema).from_(sg.to_identifier(held(name), quoted=True)))
+
+    def all_columns(self, columns: Collection[str], schema: sch.Schema) -> sge.Select:
+        """All columns of a schema, of which only some are there: the others are empty."""
         types = self.backend.compiler.type_mapper
-        shown = [
-            sg.column(column, quoted=True)
-            if column in columns
-            else sge.alias_(sg.cast(sge.Null(), types.from_ibis(kind)), column, quoted=True)
-            for column, kind in schema.items()
-        ]
-        return self.text(sg.select(*shown).from_(sg.to_identifier(held(name), quoted=True)))
+        return sg.select(
+            *(
+                sg.column(column, quoted=True)
+                if column in columns
+                else sge.alias_(sg.cast(sge.Null(), types.from_ibis(kind)), column, quoted=True)
+                for column, kind in schema.items()
+            )
+        )
 
     def query(self, expression: ir.Table) -> sge.Query:
         """The expression as a query of this database."""

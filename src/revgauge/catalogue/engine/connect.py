@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from revgauge.catalogue.engine.address import Address
 from revgauge.catalogue.engine.base import Engine, EngineError
+from revgauge.catalogue.engine.meaning import elsewhere
+from revgauge.catalogue.engine.others import OTHERS
 from revgauge.catalogue.engine.reasons import PASSWORD, PASSWORD_FILE, PATIENCE, told, unreachable
 from revgauge.model.store import HOME
 
@@ -38,7 +40,8 @@ def temporary(address: Address, *, options: Mapping[str, str] | None = None) -> 
 
             from revgauge.catalogue.engine.duck import DuckDB  # noqa: PLC0415 - as the others
 
-            return DuckDB(duckdb.connect())
+            return DuckDB(duckdb.connect(), "temp")  # what is added to it are temporary tables
+    return _through_ibis(address, project=False)
 
 
 def warehouse(address: Address, project: Path, *, memory_limit: str | None = None, steady: bool = False) -> Engine:
@@ -66,6 +69,7 @@ def warehouse(address: Address, project: Path, *, memory_limit: str | None = Non
             from revgauge.catalogue.engine.duck import DuckDB  # noqa: PLC0415 - as the others
 
             return DuckDB.open(project / address.place, memory_limit=memory_limit)
+    return _through_ibis(address, project=True)
 
 
 def _java_size(text: str) -> str:
@@ -74,7 +78,7 @@ def _java_size(text: str) -> str:
 
 
 def _needs(module: str, address: Address, extra: str) -> None:
-    if importlib.util.find_spec(module) is None:
+    if not _installed(module):
         raise EngineError(
             f"{address.kind} needs the package {module}, which is not installed here. Run `pip install "
             f"'revgauge[{extra}]'`, or take it out of `warehouse` to work with the embedded DuckDB."
@@ -177,3 +181,57 @@ def _answers(address: Address) -> None:
             f"the Spark master {address} cannot be reached: {reason}. Is the address right, is the master running, "
             "and does a firewall let this machine through?"
         ) from error
+
+
+# ------------------------------------------------------------------------------------------------- through Ibis alone
+
+
+def _through_ibis(address: Address, *, project: bool) -> Engine:
+    from revgauge.catalogue.engine.through_ibis import ThroughIbis  # noqa: PLC0415 - as the others
+
+    other, secret = OTHERS[address.kind], _password() or ""
+    if not _installed(other.driver):
+        raise EngineError(
+            f"{other.title} needs the package {other.driver}, which is not installed here. Run `pip install "
+            f"'ibis-framework[{address.kind}]'`, or take it out of `warehouse` to work with the embedded DuckDB."
+        )
+    database, _, schema = address.database.partition("/")
+    options: dict[str, Any] = {**address.options}
+    if "secure" in options:
+        options["secure"] = options["secure"].lower() in ("1", "true", "yes")
+    given = {
+        other.host: address.host if other.port else address.place,
+        other.database: database,
+        other.schema: schema,
+        other.port: address.port,
+        other.user: address.user,
+        other.secret: secret,
+        **options,
+    }
+    import ibis  # noqa: PLC0415 - as the others
+
+    try:
+        backend = getattr(ibis, address.kind).connect(
+            **{name: value for name, value in given.items() if name and value}
+        )
+    except Exception as error:
+        said = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+        said = said.replace(secret, "...") if secret else said
+        raise EngineError(
+            f"{other.title} at {address} cannot be reached: {said}. Is the address right, is the password in the "
+            f"environment variable {PASSWORD}, and does a firewall let this machine through?"
+        ) from error
+    rules = elsewhere(zones=other.zones, quantiles=other.quantiles)
+    try:
+        return ThroughIbis(backend, address, rules, project=project, secret=secret)
+    except BaseException:
+        backend.disconnect()
+        raise
+
+
+def _installed(module: str) -> bool:
+    """Whether a package is there, without importing more of it than is above it."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False

@@ -2,7 +2,8 @@
 
 Definitions are Ibis expressions, and Ibis leaves to each database what it does with a division of whole numbers, a
 divisor of zero or a half that is rounded. Before an expression runs its operations are exchanged for ones that give the
-same answer everywhere. `EVERYWHERE` holds what is exchanged for all; each engine adds what only it needs.
+same answer everywhere. `EVERYWHERE` holds what is exchanged for all; each engine adds what only it needs. `CAREFUL`
+writes types out wherever some database chooses others: PostgreSQL needs it, and it is right anywhere.
 """
 
 from __future__ import annotations
@@ -18,6 +19,11 @@ from revgauge.catalogue.engine.expressions import as_zone, in_zone
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
+
+
+class NotThere(Exception):  # noqa: N818 - it says what a database lacks
+    """A database cannot compute an operation; the text says what to do."""
+
 
 Rule = Callable[[Any], Any]
 """Takes an operation whose parts are exchanged already; gives the value to put in its place, or None to leave it."""
@@ -136,7 +142,7 @@ EVERYWHERE: dict[type, Rule] = {
     ops.Round: _rounded,
 }
 
-POSTGRESQL: dict[type, Rule] = {
+CAREFUL: dict[type, Rule] = {
     ops.DateAdd: _day,
     ops.DateSub: _day,
     ops.DateTruncate: _day,
@@ -171,7 +177,41 @@ def _converted(node: Any) -> Any:
 
 _MOMENT = ibis.literal("2025-01-01 00:00:00").cast("timestamp")
 
-SPARK: dict[type, Rule] = {
-    type(in_zone("UTC", as_zone("UTC", _MOMENT)).op()): _converted,
-    ops.Cast: _truth,
-}
+_IN_ZONE = type(in_zone("UTC", as_zone("UTC", _MOMENT)).op())
+
+SPARK: dict[type, Rule] = {_IN_ZONE: _converted, ops.Cast: _truth}
+
+
+def _unknown_zone(node: Any) -> Any:
+    raise NotThere(f"it is not known how it counts time in the zone {node.args[0].value}; set `time_zone: UTC`")
+
+
+def _sized(node: ops.Literal) -> Any:
+    """A decimal that is written down has the places that it has; not every database has a size for one without."""
+    if not node.dtype.is_decimal() or node.dtype.precision is not None or node.value is None:
+        return None
+    _sign, digits, exponent = node.value.as_tuple()
+    places = max(0, -exponent)
+    return ibis.literal(node.value, dt.Decimal(max(len(digits) + max(0, exponent), places + 1), places))
+
+
+def _quantile_of_list(node: Any) -> Any:
+    """A quantile told from all numbers in their order: between the two next to its place, in proportion."""
+    plain = _quantile(node)
+    node = node if plain is None else plain.op()
+    number, last = _value(node.arg), _value(node.arg).count() - 1
+    fraction = _value(node.quantile) if isinstance(node, ops.Quantile) else 0.5
+    place = last.cast("float64") * fraction
+    below = ibis.greatest(place.floor().cast("int64"), 0)
+    every = number.collect(order_by=number)
+    low, high = every[below], every[ibis.least(below + 1, last)]
+    return low + (high - low) * (place - below.cast("float64"))
+
+
+def elsewhere(*, zones: bool, quantiles: bool) -> dict[type, Rule]:
+    """The rules for a database that is not known further: those that are true of any, types always written out.
+
+    With `zones` it has the function `convert_timezone`, as Spark does; without `quantiles` it has only near ones.
+    """
+    rules: dict[type, Rule] = {**CAREFUL, ops.Literal: _sized, _IN_ZONE: _converted if zones else _unknown_zone}
+    return rules if quantiles else {**rules, ops.Quantile: _quantile_of_list, ops.Median: _quantile_of_list}

@@ -45,7 +45,7 @@ class PostgreSQL(Engine):
     """A connection to a PostgreSQL server."""
 
     name = "postgresql"
-    rules = meaning.POSTGRESQL
+    rules = meaning.CAREFUL
 
     def __init__(
         self,
