@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 
-import lifelines
 import numpy as np
 import pytest
 
@@ -18,6 +17,8 @@ def test_the_curve_is_that_of_lifelines(seed: int) -> None:
     dice = np.random.default_rng(seed)
     tenures, counts = dice.integers(0, 30, 40), dice.integers(1, 4, 40)
     ended = dice.random(40) < 0.6
+    import lifelines  # takes seconds, and one test asks for it
+
     theirs = lifelines.KaplanMeierFitter().fit(tenures, ended, weights=counts)
     ages = range(int(tenures.max()) + 1)
     expected = [float(number) for number in theirs.survival_function_at_times(ages)]
