@@ -14,11 +14,11 @@ from revgauge.methods.survival import kaplan_meier, survival_curve, whole_months
 @pytest.mark.parametrize("seed", range(5))
 def test_the_curve_is_that_of_lifelines(seed: int) -> None:
     """Drawn tenures, ended and running, with counts: the estimate of the package lifelines at every age."""
+    import lifelines  # takes seconds, and nothing else here asks for it
+
     dice = np.random.default_rng(seed)
     tenures, counts = dice.integers(0, 30, 40), dice.integers(1, 4, 40)
     ended = dice.random(40) < 0.6
-    import lifelines  # takes seconds, and one test asks for it
-
     theirs = lifelines.KaplanMeierFitter().fit(tenures, ended, weights=counts)
     ages = range(int(tenures.max()) + 1)
     expected = [float(number) for number in theirs.survival_function_at_times(ages)]

@@ -111,7 +111,7 @@ def test_the_reporting_currency_is_worth_one_whatever_is_quoted() -> None:
         worth, effect, new = asked.values(
             Question("mrr", "2025-02"), Question("currency_effect_mrr", "2025-02"), Question("new_mrr", "2025-01")
         )
-        assert (worth.value, effect.value, new.value) == (107, 0, 107)
+        assert [worth.value, effect.value, new.value] == [107, 0, 107]
         assert quote_gaps(asked.evaluation.context) == []
 
 

@@ -31,7 +31,7 @@ from revgauge.model.period import Period
 
 SEARCH = os.environ.get("HYPOTHESIS_PROFILE") == "search"
 SEEDS = st.integers(0, 1_000_000)
-POOL = (0, 7, 21, 58)
+POOL = (7, 0, 21, 58)
 """Seeds of the worlds that are looked at every time: full years and partial months, and currencies without a rate."""
 FEW_SEEDS = SEEDS if SEARCH else st.sampled_from(POOL[:2])
 """Two worlds that are the same for all tests, so that each is asked only once how it answers as it is."""
@@ -255,9 +255,10 @@ def test_an_identity_holds(identity: Identity, seeds: tuple[int, ...]) -> None:
 
 
 def test_a_world_has_something_to_tell() -> None:
-    """The first world has amounts, movements, losses and customers of every kind that the identities join."""
-    found = {value.metric for value in seen(POOL[0]).values.values() if value.value}
-    assert {"mrr", "active_customers", *MOVEMENTS, *RETENTION, "quick_ratio"} <= found
+    """The first world has amounts other than zero of everything that the identities join."""
+    values = seen(POOL[0]).values.values()
+    joined = {"quick_ratio", *STOCKS, *FLOWS, *RETENTION, *(name for names in COMPLEMENTS for name in names)}
+    assert joined <= {value.metric for value in values if value.value}
 
 
 @pytest.mark.slow

@@ -669,9 +669,10 @@ def _write_entity(
     mapped = [field_name for field_name in entity.field_names if field_name in present]
     counts = ", ".join(f"count({quoted(field_name)})" for field_name in mapped)
     row = connection.execute(f"SELECT count(*), {counts} FROM new.{quoted(name)}").fetchone() or ()
-    fields = ((name, field_name, row[0], filled) for field_name, filled in zip(mapped, row[1:], strict=True))
-    listed = [cell for cells in fields for cell in cells]
-    connection.execute(f"INSERT INTO new.loaded_fields VALUES {', '.join(['(?, ?, ?, ?)'] * len(mapped))}", listed)
+    facts = [
+        cell for field_name, filled in zip(mapped, row[1:], strict=True) for cell in (name, field_name, row[0], filled)
+    ]
+    connection.execute(f"INSERT INTO new.loaded_fields VALUES {', '.join(['(?, ?, ?, ?)'] * len(mapped))}", facts)
 
 
 def _record(
