@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from pathlib import Path
@@ -26,6 +27,12 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeat"))
 def root() -> Path:
     """The folder of the repository."""
     return Path(__file__).resolve().parent.parent
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector of cyclic garbage pass over what was imported: it stays, and there is much of it."""
+    gc.collect()
+    gc.freeze()
 
 
 def _has_data() -> bool:

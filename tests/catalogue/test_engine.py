@@ -34,6 +34,8 @@ from revgauge.catalogue.engine import (
     to_decimal,
     wall_clock,
 )
+from revgauge.catalogue.engine.base import Engine, Texts
+from revgauge.catalogue.engine.duck import DuckDB
 from revgauge.model.entities import ENTITIES
 
 
@@ -308,3 +310,57 @@ def test_an_entity_that_was_never_loaded_has_the_shape_of_one(warehouse: Warehou
     assert {"account_id", "segment", "duplicate_of"} <= set(empty.columns)
     assert warehouse.pairs(empty) == []
     assert warehouse.empty("accounts") is empty
+
+
+def staff(*rows: tuple[str, str, int]) -> tuple[Warehouse, Any]:
+    """A database with people of a town, a team and a number, and the table of them."""
+    warehouse = Warehouse.in_memory()
+    return warehouse, warehouse.literal_table({"town": "string", "team": "string", "number": "int64"}, rows)
+
+
+def test_a_query_is_written_once_for_all_databases_of_a_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same question of another database takes the text of the first, and the answer is that of its own rows."""
+    written: list[Any] = []
+    query = DuckDB.query
+
+    def noted(engine: DuckDB, asked: Any) -> Any:
+        written.append(asked)
+        return query(engine, asked)
+
+    monkeypatch.setattr(DuckDB, "query", noted)
+    monkeypatch.setattr(Engine, "_texts", Texts())
+    for number in (3, 4):
+        warehouse, people = staff(("Ulm", "red", number), ("Ulm", "red", 1))
+        (found,) = warehouse.pairs(people.aggregate(most=people.number.max()))
+        assert found == (number,)
+    assert len(written) == 1
+
+
+def test_questions_that_differ_have_each_a_text_of_their_own() -> None:
+    """Another value, column, name, or set of columns to group by is another question."""
+    warehouse, people = staff(("Ulm", "red", 3), ("Jena", "red", 4), ("Jena", "blue", 5))
+    namesake = warehouse.literal_table({"town": "string", "team": "string", "number": "int64"}, [])
+    asked = [people, namesake, people.filter(people.number > 3), people.filter(people.number > 4)]
+    asked += [people.select("town"), people.select(town="team"), warehouse.empty("accounts")]
+    texts = [warehouse.engine.written(one, one.schema()) for one in asked]
+    both = people.group_by("town", "team").aggregate(number=people.number.sum())
+    texts += [warehouse.engine.written(both, both.schema(), sets) for sets in ((), (("town",), ("team",)))]
+    assert len(set(texts)) == len(texts)
+    cut = Grouping.of(people, {}, [["town"], ["team"]], {"number": people.number.sum()})
+    rows = {tuple(row.values()) for row in warehouse.grouped(cut).to_pylist()}
+    assert rows == {("Ulm", None, 3), ("Jena", None, 9), (None, "red", 7), (None, "blue", 5)}
+
+
+def test_of_very_many_texts_the_oldest_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two are kept: b is made again, since a was asked for after it and c came."""
+    monkeypatch.setattr(Texts, "MOST", 2)
+    made: list[str] = []
+
+    def make(key: str) -> str:
+        made.append(key)
+        return key.upper()
+
+    texts = Texts()
+    found = [texts.of(key, functools.partial(make, key)) for key in ("a", "b", "a", "c", "a", "b")]
+    assert found == ["A", "B", "A", "C", "A", "B"]
+    assert made == ["a", "b", "c", "b"]

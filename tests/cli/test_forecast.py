@@ -84,6 +84,7 @@ def test_the_method_that_fits_is_named(growing: Path, cli: Cli) -> None:
     assert "2026-03" in answer.out
 
 
+@pytest.mark.slow
 def test_forecasts_and_errors_are_those_of_the_line(asked: Any) -> None:
     """MRR grew by 100 a month to 4,800: drift says 4,900, 5,000 and 5,100, and missed by nothing at any origin.
 

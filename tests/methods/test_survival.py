@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 
-import lifelines
 import numpy as np
 import pytest
 
@@ -15,6 +14,8 @@ from revgauge.methods.survival import kaplan_meier, survival_curve, whole_months
 @pytest.mark.parametrize("seed", range(5))
 def test_the_curve_is_that_of_lifelines(seed: int) -> None:
     """Drawn tenures, ended and running, with counts: the estimate of the package lifelines at every age."""
+    import lifelines  # takes seconds, and nothing else here asks for it
+
     dice = np.random.default_rng(seed)
     tenures, counts = dice.integers(0, 30, 40), dice.integers(1, 4, 40)
     ended = dice.random(40) < 0.6

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,6 +22,26 @@ from revgauge.sources.canonical import read_case_tables
 CATALOGUE = builtin_catalogue()
 
 
+@dataclass(frozen=True)
+class Question:
+    """A metric of a period, limited to the values of `by`."""
+
+    metric: str
+    period: str
+    by: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+def values(evaluation: Evaluation, questions: Iterable[Question]) -> list[Value]:
+    """One value for each question, all worked out together."""
+    calendar = evaluation.context.calendar
+    requests = [
+        Request(one.metric, (calendar.parse(None if one.period == "all" else one.period),), one.params, (), one.by)
+        for one in questions
+    ]
+    return [next(result.values()) for result in evaluation.results(requests)]
+
+
 class Company:
     """A loaded company that answers."""
 
@@ -33,8 +54,11 @@ class Company:
 
     def value(self, metric: str, period: str, by: Mapping[str, str] | None = None, /, **params: Any) -> Value:
         """One value."""
-        (result,) = self.evaluation.results([self._request(metric, period, by or {}, params)])
-        return next(iter(result.values()))
+        return self.values(Question(metric, period, by or {}, params))[0]
+
+    def values(self, *questions: Question) -> list[Value]:
+        """One value for each question, all worked out together."""
+        return values(self.evaluation, questions)
 
     def rows(self, metric: str, period: str, by: Mapping[str, str] | None = None, /, **params: Any) -> Listing:
         """The rows behind a value."""

@@ -1,15 +1,16 @@
-"""Small worlds of a few rows, and one question about them."""
+"""Small worlds of a few rows, and questions about them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any
 
 from tests.catalogue.worlds import Rows, evaluation_over
+from tests.metrics.companies import Question, values
 
 from revgauge.catalogue.context import Settings
-from revgauge.catalogue.evaluation import Request, Value
+from revgauge.catalogue.evaluation import Value
 
 NOW = date(2025, 7, 10)
 
@@ -24,11 +25,12 @@ def asked(
     **params: Any,
 ) -> Value:
     """The value of a metric over a few rows, limited to the values of `by`."""
-    evaluation = evaluation_over(tables, settings=Settings(now))
-    request = Request(metric, (evaluation.context.calendar.parse(period),), params, only=by or {})
-    (result,) = evaluation.results([request])
-    (value,) = result.values()
-    return value
+    return answers(tables, [Question(metric, period, by or {}, params)], now)[0]
+
+
+def answers(tables: Mapping[str, Rows], questions: Iterable[Question], now: date = NOW) -> list[Value]:
+    """The values of several questions over a few rows, all worked out together."""
+    return values(evaluation_over(tables, settings=Settings(now)), questions)
 
 
 def subscribed(*rows: tuple[str, str, str, str], currency: str = "USD") -> Rows:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from tests.catalogue.worlds import Rows
+from tests.metrics.companies import Question
 from tests.metrics.drawn import Look, close
-from tests.metrics.small import asked, booked, subscribed
+from tests.metrics.small import answers, asked, booked, subscribed
 from tests.oracle.generate_economics import economics_world
 
 
@@ -54,9 +55,9 @@ WORLD: dict[str, Rows] = {
 """In June a, b and c are new and d has returned; 990 are spent by sales and marketing beside the cost of goods."""
 
 
-@pytest.mark.parametrize(
-    ("params", "by", "expected"),
-    [
+def test_what_is_divided_by_whom() -> None:
+    """Each variant, department and channel has its own spend and its own new customers."""
+    cases: list[tuple[dict[str, Any], dict[str, str], Decimal | None]] = [
         ({}, {}, Decimal(330)),  # 990 / 3
         ({}, {"department": "sales"}, Decimal(200)),  # 600 / 3
         ({}, {"department": "marketing"}, Decimal(130)),  # 390 / 3
@@ -70,13 +71,11 @@ WORLD: dict[str, Rows] = {
         ({"lag_months": 1}, {}, Decimal(20)),  # the 60 of May
         ({"lag_months": 2, "variant": "paid"}, {}, Decimal(15)),  # the 30 of April, over a and b
         ({"credit": "touched"}, {}, None),  # whom a department touched needs a department
-    ],
-)
-def test_what_is_divided_by_whom(params: dict[str, Any], by: dict[str, str], expected: Decimal | None) -> None:
-    """Each variant, department and channel has its own spend and its own new customers."""
+    ]
     tables = {**WORLD, "opportunities": [], "touchpoints": []}
-    value = asked(tables, "customer_acquisition_cost", "2025-06", by=by, **params).value
-    assert value == (None if expected is None else pytest.approx(expected))
+    found = answers(tables, [Question("customer_acquisition_cost", "2025-06", by, params) for params, by, _ in cases])
+    for (params, by, expected), value in zip(cases, found, strict=True):
+        assert value.value == (None if expected is None else pytest.approx(expected)), (params, by)
 
 
 def test_a_lag_takes_whole_months_also_for_a_month_in_progress() -> None:

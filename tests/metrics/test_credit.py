@@ -381,13 +381,14 @@ def test_a_deal_without_an_amount_is_a_journey_and_gives_no_credit() -> None:
     assert [row["reason"] for row in part.left_out] == ["won without an amount: it is worth nothing known"]
 
 
-@pytest.mark.parametrize("metric", ["actioned_revenue", "touched_revenue", "attributed_revenue", "revenue_uplift_rate"])
-def test_without_touches_or_deals_there_is_no_number(metric: str) -> None:
+def test_without_touches_or_deals_there_is_no_number() -> None:
     """A table that was never loaded makes the value null and is named; one without rows makes it 0, or no ratio."""
-    known = value({"opportunities": [deal("o1")]}, metric)
-    assert (known.value, known.reason) == (None, "touchpoints was never loaded")
-    empty = value({"opportunities": [], "touchpoints": []}, metric)
-    assert empty.value == (None if metric == "revenue_uplift_rate" else 0)
+    expected = {"actioned_revenue": 0, "touched_revenue": 0, "attributed_revenue": 0, "revenue_uplift_rate": None}
+    asks = [Ask(metric, {}) for metric in expected]
+    never = answers(evaluation({"opportunities": [deal("o1")]}), asks, ["2025-03"])
+    assert {(one[""].value, one[""].reason) for one in never.values()} == {(None, "touchpoints was never loaded")}
+    empty = answers(evaluation({"opportunities": [], "touchpoints": []}), asks, ["2025-03"])
+    assert {one[""].metric: one[""].value for one in empty.values()} == expected
 
 
 @pytest.mark.slow

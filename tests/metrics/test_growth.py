@@ -7,8 +7,9 @@ from decimal import Decimal
 
 import pytest
 from tests.catalogue.worlds import Rows, evaluation_over
+from tests.metrics.companies import Question
 from tests.metrics.drawn import Look, close
-from tests.metrics.small import asked, subscribed
+from tests.metrics.small import answers, asked, subscribed
 from tests.oracle.generate_economics import economics_world
 
 from revgauge.catalogue.evaluation import Request
@@ -78,11 +79,11 @@ def test_the_rows_of_every_metric_add_up_to_it() -> None:
 # -- revenue ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("month", ["2024-02", "2025-01", "2025-02", "2025-04"])
-def test_a_month_without_changes_earns_its_mrr(month: str) -> None:
+def test_a_month_without_changes_earns_its_mrr() -> None:
     """A full month of 100 earns exactly 100, whether it has 28, 29, 30 or 31 days."""
     tables = {"subscription_periods": subscribed(("a", "2024-01-01", "", "100"))}
-    assert asked(tables, "revenue", month).value == 100
+    months = ("2025-02", "2024-02", "2025-04", "2025-01")
+    assert [value.value for value in answers(tables, [Question("revenue", month) for month in months])] == [100] * 4
 
 
 @pytest.mark.slow
@@ -210,24 +211,29 @@ def sized(*rows: tuple[str, str, str]) -> dict[str, Rows]:
     }
 
 
-@pytest.mark.parametrize(
-    ("rows", "by", "size"),
-    [
-        ([("all", "2025", "5000"), ("smb", "2025", "1000")], {}, 5000),
-        ([("", "2025", "5000"), ("smb", "2025", "1000")], {}, 5000),
-        ([("smb", "2025", "1000"), ("ent", "2025", "500")], {}, 1500),
-        ([("smb", "2025", "1000"), ("ent", "2025", "")], {}, None),
-        ([("all", "2025", ""), ("smb", "2025", "1000")], {}, 1000),
-        ([("all", "2025", "5000"), ("smb", "2025", "1000")], {"segment": "smb"}, 1000),
-        ([("all", "2025", "5000")], {"segment": "smb"}, None),
-        ([("all", "2024", "5000")], {}, None),
-        ([("all", "2025", "0")], {}, None),
-    ],
-)
-def test_which_market_a_share_is_of(rows: list[tuple[str, str, str]], by: dict[str, str], size: int | None) -> None:
-    """The row for all segments comes before their sum, a segment has its own, and a sum with a part unknown is none."""
-    value = asked(sized(*rows), "market_share", "2025-06", by=by).value
-    assert value == (None if size is None else pytest.approx(Decimal(1200) / size))
+def test_which_market_a_share_is_of() -> None:
+    """The row for all segments comes before their sum, a segment has its own, and a sum with a part unknown is none.
+
+    Each case stands in a year of its own, and the account pays 100 a month in all of them.
+    """
+    smb = {"segment": "smb"}
+    cases: dict[str, tuple[list[tuple[str, str]], dict[str, str], int | None]] = {
+        "2017": ([("all", "5000"), ("smb", "1000")], {}, 5000),
+        "2018": ([("", "5000"), ("smb", "1000")], {}, 5000),
+        "2019": ([("smb", "1000"), ("ent", "500")], {}, 1500),
+        "2020": ([("smb", "1000"), ("ent", "")], {}, None),
+        "2021": ([("all", ""), ("smb", "1000")], {}, 1000),
+        "2022": ([("all", "5000"), ("smb", "1000")], smb, 1000),
+        "2023": ([("all", "5000")], smb, None),
+        "2024": ([], {}, None),  # what the market was in the year before is not what it is
+        "2025": ([("all", "0")], {}, None),
+    }
+    tables = sized(*((segment, year, amount) for year, (rows, *_) in cases.items() for segment, amount in rows))
+    tables["subscription_periods"] = subscribed(("a", "2016-01-01", "", "100"))
+    found = answers(tables, [Question("market_share", f"{year}-06", by) for year, (_, by, _) in cases.items()])
+    assert {year: value.value for year, value in zip(cases, found, strict=True)} == {
+        year: None if size is None else pytest.approx(Decimal(1200) / size) for year, (*_, size) in cases.items()
+    }
 
 
 @pytest.mark.slow

@@ -31,7 +31,7 @@ from revgauge.model.period import Period
 
 SEARCH = os.environ.get("HYPOTHESIS_PROFILE") == "search"
 SEEDS = st.integers(0, 1_000_000)
-POOL = (0, 7, 21, 58)
+POOL = (7, 0, 21, 58)
 """Seeds of the worlds that are looked at every time: full years and partial months, and currencies without a rate."""
 FEW_SEEDS = SEEDS if SEARCH else st.sampled_from(POOL[:2])
 """Two worlds that are the same for all tests, so that each is asked only once how it answers as it is."""
@@ -246,13 +246,22 @@ IDENTITIES: tuple[Identity, ...] = (
 )
 
 
+@pytest.mark.parametrize("seeds", [POOL[:1], pytest.param(POOL[1:], marks=pytest.mark.slow)], ids=["one", "others"])
 @pytest.mark.parametrize("identity", IDENTITIES, ids=lambda identity: identity.__name__)
-def test_an_identity_holds(identity: Identity) -> None:
+def test_an_identity_holds(identity: Identity, seeds: tuple[int, ...]) -> None:
     """Each identity, which the function of its name states, holds in a few worlds."""
-    wrong = [f"seed {seed}: {told}" for seed in POOL for told in identity(seen(seed))]
+    wrong = [f"seed {seed}: {told}" for seed in seeds for told in identity(seen(seed))]
     assert not wrong, "\n".join(wrong)
 
 
+def test_a_world_has_something_to_tell() -> None:
+    """The first world has amounts other than zero of everything that the identities join."""
+    values = seen(POOL[0]).values.values()
+    joined = {"quick_ratio", *STOCKS, *FLOWS, *RETENTION, *(name for names in COMPLEMENTS for name in names)}
+    assert joined <= {value.metric for value in values if value.value}
+
+
+@pytest.mark.slow
 def test_the_worlds_have_something_to_tell() -> None:
     """The worlds looked at have movements of every kind, parts of every kind, unknown values and partial periods."""
     values = [value for seed in POOL for value in seen(seed).values.values()]

@@ -6,26 +6,24 @@ Expected values follow from rules R5, R9, R12 and section 4 of the metric standa
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 import pytest
 from tests.catalogue.worlds import evaluation_over
+from tests.metrics.companies import Question, values
 
-from revgauge.catalogue.evaluation import Request, Value
+from revgauge.catalogue.evaluation import Evaluation, Value
 
 Line = tuple[str, str, str, str, str]
 """Subscription, first day, first day outside, amount, currency."""
 
 
-def asked(
-    metric: str,
-    lines: list[Line],
-    terms: Mapping[str, Mapping[str, str]] | None = None,
-    only: Any = None,
-    **params: Any,
-) -> Value:
-    """A metric of March 2025 for one account with these subscription periods; francs are never quoted."""
+Terms = Mapping[str, Mapping[str, str]]
+"""What subscriptions are other than the rest, by their keys."""
+
+
+def looked_at(lines: list[Line], terms: Terms | None = None) -> Evaluation:
+    """One account with these subscription periods at the end of March 2025; francs are never quoted."""
     periods = [
         {
             "subscription_id": key,
@@ -42,17 +40,23 @@ def asked(
         | dict((terms or {}).get(key, {}))
         for key in dict.fromkeys(line[0] for line in lines)
     ]
-    evaluation = evaluation_over(
+    return evaluation_over(
         {
             "subscription_periods": periods,
             "subscriptions": subscriptions,
             "accounts": [{"account_id": "a", "name": "A"}],
         }
     )
-    month = evaluation.context.calendar.parse("2025-03")
-    (result,) = evaluation.results([Request(metric, (month,), params, only=only or {})])
-    (value,) = result.values()
-    return value
+
+
+def march(metric: str, only: Mapping[str, str] | None = None, **params: Any) -> Question:
+    """A metric of March 2025."""
+    return Question(metric, "2025-03", only or {}, params)
+
+
+def asked(metric: str, lines: list[Line], terms: Terms | None = None, only: Any = None, **params: Any) -> Value:
+    """A metric of March 2025 for one account with these subscription periods."""
+    return values(looked_at(lines, terms), [march(metric, only, **params)])[0]
 
 
 GROWN_IN_FRANCS: list[Line] = [("s1", "2025-01-01", "", "10", "CHF"), ("s2", "2025-03-05", "", "20", "CHF")]
@@ -76,10 +80,11 @@ DOLLARS_BESIDE_FRANCS: list[Line] = [
 ]
 
 
-@pytest.mark.parametrize(("metric", "expected"), [("expansion_mrr", 6), ("contraction_mrr", 0), ("upsell_mrr", 6)])
-def test_what_does_not_change_needs_no_rate(metric: str, expected: int) -> None:
+def test_what_does_not_change_needs_no_rate() -> None:
     """From 20 to 26 dollars is an expansion of 6, whatever the francs that are held before and after are worth."""
-    assert asked(metric, DOLLARS_BESIDE_FRANCS).value == expected
+    expected = {"expansion_mrr": 6, "contraction_mrr": 0, "upsell_mrr": 6}
+    found = values(looked_at(DOLLARS_BESIDE_FRANCS), [march(metric) for metric in expected])
+    assert {value.metric: value.value for value in found} == expected
 
 
 @pytest.mark.slow
@@ -117,10 +122,7 @@ def test_the_reason_is_that_of_the_largest_row_lost_also_without_a_rate() -> Non
     assert asked("churned_customers", lines, terms, {"cancel_reason": "no_value"}).value == 0
 
 
-@pytest.mark.parametrize(
-    ("only", "upsell", "cross_sell"), [({}, 75, 0), ({"plan": "pro"}, 0, 75), ({"product": "core"}, 75, 0)]
-)
-def test_a_product_is_held_within_what_is_looked_at(only: dict[str, str], upsell: int, cross_sell: int) -> None:
+def test_a_product_is_held_within_what_is_looked_at() -> None:
     """Core is held under plan basic when core under pro begins: more of the same in all, and new within plan pro.
 
     With `plan = pro` the rows of that plan are treated as the whole company, and it held only insights.
@@ -131,12 +133,15 @@ def test_a_product_is_held_within_what_is_looked_at(only: dict[str, str], upsell
         ("s3", "2025-03-05", "", "75", "USD"),
     ]
     terms = {"s2": {"plan": "pro", "product": "insights"}, "s3": {"plan": "pro"}}
-    assert asked("upsell_mrr", lines, terms, only).value == Decimal(upsell)
-    assert asked("cross_sell_mrr", lines, terms, only).value == Decimal(cross_sell)
+    within: list[dict[str, str]] = [{}, {"plan": "pro"}, {"product": "core"}]
+    looked = looked_at(lines, terms)
+    upsell = values(looked, [march("upsell_mrr", only) for only in within])
+    cross_sell = values(looked, [march("cross_sell_mrr", only) for only in within])
+    assert [value.value for value in upsell] == [75, 0, 75]
+    assert [value.value for value in cross_sell] == [0, 75, 0]
 
 
-@pytest.mark.parametrize(("metric", "expected"), [("expansion_mrr", 1), ("price_change_mrr", 1), ("upsell_mrr", 0)])
-def test_units_of_another_kind_are_a_price(metric: str, expected: int) -> None:
+def test_units_of_another_kind_are_a_price() -> None:
     """From 999 for one unit to 1,000 for a billion: what a billion would have cost passes all sense, so it is price."""
     rows = [
         {"subscription_id": "s", "account_id": "a", "valid_from": first, "valid_to": end, "mrr": mrr, "quantity": units}
@@ -145,8 +150,7 @@ def test_units_of_another_kind_are_a_price(metric: str, expected: int) -> None:
             ("2025-03-05", "", "1000", "1000000000"),
         ]
     ]
-    evaluation = evaluation_over({"subscription_periods": rows, "accounts": [{"account_id": "a", "name": "A"}]})
-    month = evaluation.context.calendar.parse("2025-03")
-    (result,) = evaluation.results([Request(metric, (month,))])
-    (value,) = result.values()
-    assert value.value == expected
+    looked = evaluation_over({"subscription_periods": rows, "accounts": [{"account_id": "a", "name": "A"}]})
+    expected = {"expansion_mrr": 1, "price_change_mrr": 1, "upsell_mrr": 0}
+    found = values(looked, [march(metric) for metric in expected])
+    assert {value.metric: value.value for value in found} == expected

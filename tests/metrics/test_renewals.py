@@ -235,9 +235,9 @@ def test_customers_count_once_and_merged_ones_together() -> None:
 LIVE = {"subscription_id": "s", "account_id": "a", "valid_from": "2024-01-01", "mrr": "100", "currency": "USD"}
 
 
-@pytest.mark.parametrize(
-    ("period", "subscription", "rate"),
-    [
+def test_a_contract_renews_by_itself_where_its_subscription_goes_on() -> None:
+    """Due on 10 March: the subscription must have recurring revenue on that day, which is the first after the term."""
+    cases: list[tuple[dict[str, str], dict[str, str], int]] = [
         ({"valid_to": ""}, {}, 1),
         ({"valid_to": "2025-03-12"}, {}, 1),
         ({"valid_to": "2025-03-11"}, {}, 1),
@@ -247,17 +247,24 @@ LIVE = {"subscription_id": "s", "account_id": "a", "valid_from": "2024-01-01", "
         ({"valid_to": "", "mrr": "-5"}, {}, 0),
         ({"valid_to": ""}, {"ended_on": "2025-03-10"}, 0),
         ({"valid_to": ""}, {"ended_on": "2025-03-11"}, 1),
-    ],
-)
-def test_a_contract_renews_by_itself_where_its_subscription_goes_on(
-    period: dict[str, str], subscription: dict[str, str], rate: int
-) -> None:
-    """Due on 10 March: the subscription must have recurring revenue on that day, which is the first after the term."""
-    contracts = [contract("a1", "2025-03-10", auto_renew="true", subscription_id="s")]
-    others: dict[str, Rows] = {"subscription_periods": [LIVE | {"is_trial": "false"} | period]}
-    others["subscriptions"] = [{"subscription_id": "s", "account_id": "a", "ended_on": ""} | subscription]
-    assert asked(contracts, "renewal_rate", others=others).value == rate
-    assert asked(contracts, "renewal_rate", others=others, infer_auto=False).value == 0
+    ]
+    owned = [{"account_id": f"a{number}", "subscription_id": f"s{number}"} for number in range(len(cases))]
+    tables: dict[str, Rows] = {
+        "contracts": [contract(f"c{n}", "2025-03-10", auto_renew="true", **own) for n, own in enumerate(owned)],
+        "subscription_periods": [
+            LIVE | {"is_trial": "false"} | own | period for own, (period, _, _) in zip(owned, cases, strict=True)
+        ],
+        "subscriptions": [
+            {"ended_on": ""} | own | subscription for own, (_, subscription, _) in zip(owned, cases, strict=True)
+        ],
+    }
+    evaluation = evaluation_over(tables, settings=Settings(NOW))
+    for infer, expected in ((True, [rate for *_, rate in cases]), (False, [0] * len(cases))):
+        period = evaluation.context.calendar.parse("2025-03")
+        request = Request("renewal_rate", (period,), {"infer_auto": infer}, by=("account_id",))
+        (result,) = evaluation.results([request])
+        found = {value.dimensions["account_id"]: value.value for value in result.values()}
+        assert found == dict(zip([own["account_id"] for own in owned], expected, strict=True))
 
 
 @pytest.mark.slow
@@ -316,16 +323,34 @@ def test_both_contracts_are_worth_what_they_are_on_the_due_day() -> None:
     assert float(asked(contracts, "renewal_rate_value", others=rates).value or 0) == pytest.approx(1100 / 1200)
 
 
-@pytest.mark.parametrize("fields", [{"value": ""}, {"starts_on": ""}, {"starts_on": "2025-03-10"}, {"currency": "CHF"}])
-def test_a_value_that_is_not_known_makes_sums_null_and_counts_stand(fields: dict[str, str]) -> None:
-    """No value, no term or no rate: what is due cannot be told, the number and the rate by customers can."""
-    contracts = [contract("a1", "2025-03-10", **fields), contract("b1", "2025-03-11")]
-    value = asked(contracts, "renewals_due")
-    assert value.value is None
-    assert "what a contract is worth a year is not known" in value.reason
-    assert asked(contracts, "renewal_rate_value").value is None
-    assert asked(contracts, "renewals_due", measure="count").value == 2
-    assert asked(contracts, "renewal_rate").value == 0
+def test_a_value_that_is_not_known_makes_sums_null_and_counts_stand() -> None:
+    """No value, no term or no rate: what is due cannot be told, the number and the rate by customers can.
+
+    Each is a segment of its own, in which another customer's contract is known.
+    """
+    unknown = [{"value": ""}, {"starts_on": ""}, {"starts_on": "2025-03-10"}, {"currency": "CHF"}]
+    contracts = [
+        row
+        for number, fields in enumerate(unknown)
+        for row in (
+            contract(f"a{number}", "2025-03-10", account_id=f"a{number}", **fields),
+            contract(f"b{number}", "2025-03-11", account_id=f"b{number}"),
+        )
+    ]
+    accounts = [{"account_id": row["account_id"], "segment": row["account_id"][1:]} for row in contracts]
+    evaluation = evaluation_over({"contracts": contracts, "accounts": accounts}, settings=Settings(NOW))
+    month = (evaluation.context.calendar.parse("2025-03"),)
+    requests = [
+        Request("renewals_due", month, by=("segment",)),
+        Request("renewal_rate_value", month, by=("segment",)),
+        Request("renewals_due", month, {"measure": "count"}, by=("segment",)),
+        Request("renewal_rate", month, by=("segment",)),
+    ]
+    for due, rate_by_value, number, rate in zip(*(one.values() for one in evaluation.results(requests)), strict=True):
+        assert due.value is None
+        assert "what a contract is worth a year is not known" in due.reason
+        assert rate_by_value.value is None
+        assert (number.value, rate.value) == (2, 0)
 
 
 def test_what_is_undecided_is_marked_and_can_be_left_out() -> None:

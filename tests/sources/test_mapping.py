@@ -24,9 +24,9 @@ def loaded(tmp_path: Path, entities: str, files: dict[str, str | bytes | Path], 
     return project
 
 
-@pytest.mark.parametrize(
-    ("field", "text", "unit", "expected"),
-    [
+def test_units(tmp_path: Path) -> None:
+    """A stated unit brings a value to the unit of the field; the arithmetic stands beside each case."""
+    cases = [
         ("mrr", "1234", "cents", "12.34"),  # 1234 / 100
         ("mrr", "1200", "annual", "100"),  # 1200 / 12
         ("mrr", "100", "annual", "8.333333"),  # 8.3333333... to a millionth
@@ -35,17 +35,19 @@ def loaded(tmp_path: Path, entities: str, files: dict[str, str | bytes | Path], 
         ("mrr", "12", "daily", "365"),  # 12 x 365 / 12
         ("mrr", "120000", "[cents, annual]", "100"),  # 1200.00 / 12
         ("quantity", "3", "thousands", "3000"),
-    ],
-)
-def test_units(tmp_path: Path, field: str, text: str, unit: str, expected: str) -> None:
-    """A stated unit brings a value to the unit of the field; the arithmetic stands beside each case."""
-    fields = "subscription_id: s, account_id: a, valid_from: d, mrr: m, quantity: q".replace(
-        f"{field}: {field[0]}", f"{field}: {{column: {field[0]}, unit: {unit}}}"
-    )
-    row = {"s": "1", "a": "1", "d": "2024-01-01", "m": "1", "q": "1"} | {field[0]: text}
-    file = ",".join(row) + "\n" + ",".join(row.values()) + "\n"
-    project = loaded(tmp_path, f"  subscription_periods: {{from: x, fields: {{{fields}}}}}\n", {"x.csv": file})
-    assert query(project, f"SELECT {field} FROM subscription_periods")[0][0] == Decimal(expected)
+    ]
+    blocks, files = "", {}
+    for number, (field, text, unit, _) in enumerate(cases):
+        fields = "subscription_id: s, account_id: a, valid_from: d, mrr: m, quantity: q".replace(
+            f"{field}: {field[0]}", f"{field}: {{column: {field[0]}, unit: {unit}}}"
+        )
+        blocks += f"    - {{from: x{number}, fields: {{{fields}}}}}\n"
+        row = {"s": str(number), "a": "1", "d": "2024-01-01", "m": "1", "q": "1"} | {field[0]: text}
+        files[f"x{number}.csv"] = ",".join(row) + "\n" + ",".join(row.values()) + "\n"
+    project = loaded(tmp_path, f"  subscription_periods:\n{blocks}", {**files})
+    found = query(project, "SELECT mrr, quantity FROM subscription_periods ORDER BY subscription_id")
+    for (field, text, unit, expected), (mrr, quantity) in zip(cases, found, strict=True):
+        assert (mrr if field == "mrr" else quantity) == Decimal(expected), f"{field} {text} {unit}"
 
 
 def test_minutes_percent_and_inclusive_ends(tmp_path: Path) -> None:
@@ -279,33 +281,36 @@ def test_days_of_instants_are_those_of_the_project(tmp_path: Path) -> None:
     ]  # midnight + 5 h
 
 
-@pytest.mark.parametrize(
-    ("texts", "expected"),
-    [
+def amounts(texts: list[str], first: int = 0) -> str:
+    """A file of expenses with these amounts."""
+    lines = "".join(f'{first + number},2024-01-01,"{text}"\n' for number, text in enumerate(texts))
+    return "expense_id,incurred_on,amount\n" + lines
+
+
+def test_the_decimal_mark_is_proven(tmp_path: Path) -> None:
+    """All values of a column together prove the decimal mark."""
+    cases = [
         (["1.234,50", "2.000"], [1234.5, 2000.0]),
         (["1,234.50", "2,000"], [1234.5, 2000.0]),
         (["0,5", "1,25"], [0.5, 1.25]),
         (["12.50", "2.000"], [12.5, 2.0]),
-        (["2.000", "3.000"], None),
-        (["2,000", "3"], None),
         (["(12.50)", "-3", "4-"], [-12.5, -3.0, -4.0]),
         (["1.234.567", "1.000"], [1234567.0, 1000.0]),
-    ],
-)
-def test_the_decimal_mark_is_proven_or_asked_about(
-    tmp_path: Path, texts: list[str], expected: list[float] | None
-) -> None:
-    """All values of a column together prove the decimal mark; where none does, nothing loads and a setting is named."""
-    lines = "".join(f'{number},2024-01-01,"{text}"\n' for number, text in enumerate(texts))
+    ]
+    blocks = "".join(f"    - {{from: x{number}}}\n" for number in range(len(cases)))
+    files = {f"x{number}.csv": amounts(texts, 10 * number) for number, (texts, _) in enumerate(cases)}
+    project = loaded(tmp_path, f"  expenses:\n{blocks}", {**files})
+    found = query(project, "SELECT CAST(amount AS DOUBLE) FROM expenses ORDER BY CAST(expense_id AS INT)")
+    assert [row[0] for row in found] == [number for _, numbers in cases for number in numbers]
+
+
+@pytest.mark.parametrize("texts", [["2.000", "3.000"], ["2,000", "3"]])
+def test_a_decimal_mark_that_nothing_proves_is_asked_about(tmp_path: Path, texts: list[str]) -> None:
+    """Where no value proves the decimal mark nothing loads, and a setting is named."""
     mapping = "source: crm\nfiles: {a: a.csv}\nentities:\n  expenses: {from: a}\n"
-    project = make_project(tmp_path, mapping, {"a.csv": "expense_id,incurred_on,amount\n" + lines})
-    report = load_now(project)
-    if expected is None:
-        assert report.refused == ["crm"]
-        assert any("decimal:" in problem.fix for problem in report.problems)
-    else:
-        found = query(project, "SELECT CAST(amount AS DOUBLE) FROM expenses ORDER BY expense_id")
-        assert [row[0] for row in found] == expected
+    report = load_now(make_project(tmp_path, mapping, {"a.csv": amounts(texts)}))
+    assert report.refused == ["crm"]
+    assert any("decimal:" in problem.fix for problem in report.problems)
 
 
 def test_every_mistake_of_a_mapping_is_told_at_once(tmp_path: Path) -> None:

@@ -102,9 +102,9 @@ def item(number: int, amount: int | None, interval: str, count: int = 1, **more:
     return {"id": f"si_{number}", "quantity": more.get("quantity", 1), "price": price | more.get("price", {})}
 
 
-@pytest.mark.parametrize(
-    ("items", "change", "expected"),
-    [
+def test_stripe_prices_become_a_month(tmp_path: Path) -> None:
+    """From the API's own records: amount x quantity, less the discount, over the months of the interval."""
+    cases: list[tuple[list[dict[str, Any]], dict[str, Any], list[str]]] = [
         ([item(1, 12000, "year")], {}, ["10"]),  # 120 / 12
         ([item(1, 3000, "month", 3, quantity=2)], {}, ["20"]),  # 30 x 2 / 3
         ([item(1, 8400, "week")], {}, ["365"]),  # 84 x 365 / 7 / 12
@@ -115,23 +115,24 @@ def item(number: int, amount: int | None, interval: str, count: int = 1, **more:
         ([item(1, None, "month", usage_type="metered", quantity=None)], {}, ["0"]),
         ([item(1, 1, "month", price={"unit_amount_decimal": "0.5"}, quantity=1000)], {}, ["5"]),  # half a cent x 1000
         ([item(1, 1000, "month")], {"status": "incomplete"}, []),
-    ],
-)
-def test_stripe_prices_become_a_month(
-    tmp_path: Path, items: list[dict[str, Any]], change: dict[str, Any], expected: list[str]
-) -> None:
-    """From the API's own records: amount x quantity, less the discount, over the months of the interval."""
-    record = SUBSCRIPTION | change | {"items": {"object": "list", "data": items}}
-    payload = json.dumps({"object": "list", "data": [record]})
+    ]
+    records = [
+        SUBSCRIPTION | {"id": f"sub_{number}"} | change | {"items": {"object": "list", "data": items}}
+        for number, (items, change, _) in enumerate(cases)
+    ]
+    payload = json.dumps({"object": "list", "data": records})
     project = make_project(
         tmp_path, template_text("stripe_api", json_folder="api"), {"api/subscriptions.json": payload}
     )
     report = load_now(project)
     assert report.ok, report.text()
-    rows = query(project, "SELECT subscription_id, mrr FROM subscription_periods ORDER BY 1")
-    assert [row[1] for row in rows] == [Decimal(number) for number in expected]
-    if len(items) > 1:
-        assert [row[0] for row in rows] == ["sub_1:si_1", "sub_1:si_2"]
+    found: dict[str, dict[str, Decimal]] = {record["id"]: {} for record in records}
+    for name, mrr in query(project, "SELECT subscription_id, mrr FROM subscription_periods"):
+        found[name.partition(":")[0]][name] = mrr
+    assert [sorted(rows.values(), reverse=True) for rows in found.values()] == [
+        [Decimal(number) for number in expected] for *_, expected in cases
+    ]
+    assert found["sub_4"] == {"sub_4:si_1": 10, "sub_4:si_2": 5}
 
 
 def test_airbyte_versions_of_a_row_become_one(tmp_path: Path) -> None:

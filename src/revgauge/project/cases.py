@@ -99,8 +99,7 @@ def verify(folder: Path, catalogue: Catalogue, engine: Callable[[], Engine] | No
             int(case.get("fiscal_year_start", 1)),
         )  # fmt: skip
         evaluation = Evaluation(catalogue, Context(warehouse, settings))
-        if engine is not None:
-            _prepare(case["checks"], evaluation)
+        _prepare(case["checks"], evaluation)
         for check in case["checks"]:
             yield _check(case["case"], check, evaluation)
     finally:
@@ -130,7 +129,7 @@ def case_warehouse(folder: Path, engine: Callable[[], Engine] | None = None) -> 
 
 
 def _prepare(checks: Sequence[Mapping[str, Any]], evaluation: Evaluation) -> None:
-    """Ask all that can be asked together, for far from here a question alone takes as long as many."""
+    """Ask all that can be asked together, for a question alone takes as long as many."""
     requests: list[Request] = []
     for check in checks:
         try:

@@ -437,14 +437,18 @@ class BlockRun:
                 [Problem(self.mapping.file, "format", reason, "Use %Y, %m, %d, %H, %M, %S, %b, %y.", row=line)]
             ) from error
 
-    def _odd_texts(self, cell: Cell, texts: str, cells: str) -> list[str]:
-        """Every distinct text of that cell that its SQL did not read."""
-        name = quoted(cell.name)
+    def _odd_texts(self, asked: list[Cell], texts: str, cells: str) -> dict[str, list[str]]:
+        """For each of these cells every distinct text that its SQL did not read, by its name."""
+        if not asked or not self._any_odd(cells):
+            return {cell.name: [] for cell in asked}
+        lists = ", ".join(
+            f"list(DISTINCT t.{name}) FILTER (t.{name} IS NOT NULL AND v.{name} IS NULL)"
+            for name in (quoted(cell.name) for cell in asked)
+        )
         found = self.scratch.connection.execute(
-            f"SELECT DISTINCT t.{name} FROM {texts} t JOIN {cells} v USING (_id) "
-            f"WHERE v._odd AND t.{name} IS NOT NULL AND v.{name} IS NULL"
-        ).fetchall()
-        return sorted(row[0] for row in found)
+            f"SELECT {lists} FROM {texts} t JOIN {cells} v USING (_id) WHERE v._odd"
+        ).fetchone()
+        return {cell.name: sorted(told or ()) for cell, told in zip(asked, found or (), strict=True)}
 
     def _settle_decimal_marks(self, texts: str, cells: str) -> bool:
         """Decide the decimal mark of every number column from all of its texts; whether one is not a plain point."""
@@ -465,7 +469,7 @@ class BlockRun:
         )
         row = self.scratch.connection.execute(f"SELECT {counts} FROM {texts}").fetchone()
         found = row or (0,) * (2 * len(numbers))
-        odd = {cell.name: self._odd_texts(cell, texts, cells) if self._any_odd(cells) else [] for cell in numbers}
+        odd = self._odd_texts(numbers, texts, cells)
         proofs = {
             cell.name: oddities.number_proof(
                 odd[cell.name], three_places=found[2 * place], other_places=found[2 * place + 1]
@@ -535,9 +539,7 @@ class BlockRun:
 
     def _read_odd(self, texts: str, cells: str) -> None:
         """Read the odd texts, each distinct one once; what cannot be read becomes a problem of its rows."""
-        if not self._any_odd(cells):
-            return
-        odd = {cell.name: self._odd_texts(cell, texts, cells) for cell in self.cells.values() if cell.kind != "same"}
+        odd = self._odd_texts([cell for cell in self.cells.values() if cell.kind != "same"], texts, cells)
         refused: list[Problem] = []
         for cell in self.cells.values():
             if not odd.get(cell.name):

@@ -84,7 +84,8 @@ def _read_entity(path: Path, entity: Entity, connection: DuckDBPyConnection, mis
         connection.execute(f"INSERT INTO {quoted(entity.name)} ({names}) SELECT {casts} FROM incoming_case_rows")
         connection.unregister("incoming_case_rows")
     facts = [(entity.name, name, len(rows), len(rows) - columns[name].null_count) for name in known]
-    connection.executemany("INSERT INTO loaded_fields VALUES (?, ?, ?, ?)", facts)
+    listed = [cell for fact in facts for cell in fact]
+    connection.execute(f"INSERT INTO loaded_fields VALUES {', '.join(['(?, ?, ?, ?)'] * len(facts))}", listed)
 
 
 def _values(path: Path, field: Field, texts: list[str], mistakes: list[str]) -> list[Any]:

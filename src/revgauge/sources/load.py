@@ -24,12 +24,12 @@ from revgauge.model.store import (
     SOURCE_TABLES,
     StoreError,
     create_entity_table,
-    has_table,
     literal,
     overflow_folder,
     project_lock,
     quoted,
     replacing_store,
+    tables_in,
     version_of,
 )
 from revgauge.sources import problems as problem_reports
@@ -416,7 +416,7 @@ def _run_blocks(outcome: _Outcome, context: SourceContext, moment: datetime, say
 
 def _guard_shrinking(connection: duckdb.DuckDBPyConnection, outcome: _Outcome) -> None:
     """Refuse a source that suddenly brings far fewer rows than the last time."""
-    if not has_table(connection, "old", "main", "file_loads"):
+    if "file_loads" not in tables_in(connection, "old"):
         return
     problems = []
     for name in outcome.entities:
@@ -552,7 +552,7 @@ def _publish(
     connection: duckdb.DuckDBPyConnection, outcomes: list[_Outcome], moment: datetime, report: LoadReport
 ) -> None:
     """Fill the new store from what was loaded now and, for refused sources, from the published one."""
-    has_old = has_table(connection, "old", "main", "file_loads")
+    has_old = "file_loads" in tables_in(connection, "old")
     parts: dict[str, dict[str, tuple[str, list[str]]]] = {}
     for outcome in outcomes:
         for name, rows in outcome.entities.items():
@@ -573,8 +573,9 @@ def _publish(
 
 def _write_versions(connection: duckdb.DuckDBPyConnection) -> None:
     """Note which content each entity has now, so that a build can tell what changed."""
+    held = tables_in(connection, "new")
     for name, entity in ENTITIES.items():
-        if has_table(connection, "new", "main", name):
+        if name in held:
             version = version_of(connection, entity, f"new.{quoted(name)}")
             connection.execute("INSERT INTO new.entity_versions VALUES (?, ?, ?)", [name, *version])
 
@@ -582,16 +583,13 @@ def _write_versions(connection: duckdb.DuckDBPyConnection) -> None:
 def _kept(connection: duckdb.DuckDBPyConnection, source: str) -> dict[str, tuple[str, list[str]]]:
     """What the published store has from that source: entity, then relation and mapped fields."""
     kept: dict[str, tuple[str, list[str]]] = {}
+    copies = tables_in(connection, "old", SOURCE_TABLES)
     names = connection.execute("SELECT DISTINCT entity FROM old.file_loads WHERE source = ?", [source]).fetchall()
     for (name,) in names:
         if name not in ENTITIES:
             continue
         own = f"{source}.{name}"
-        relation = (
-            f"old.{SOURCE_TABLES}.{quoted(own)}"
-            if has_table(connection, "old", SOURCE_TABLES, own)
-            else f"old.{quoted(name)}"
-        )
+        relation = f"old.{SOURCE_TABLES}.{quoted(own)}" if own in copies else f"old.{quoted(name)}"
         stored = {row[0] for row in connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()}
         mapped = connection.execute("SELECT field FROM old.loaded_fields WHERE entity = ?", [name]).fetchall()
         kept[name] = (relation, [row[0] for row in mapped if row[0] in stored and row[0] in ENTITIES[name].field_names])
@@ -671,8 +669,10 @@ def _write_entity(
     mapped = [field_name for field_name in entity.field_names if field_name in present]
     counts = ", ".join(f"count({quoted(field_name)})" for field_name in mapped)
     row = connection.execute(f"SELECT count(*), {counts} FROM new.{quoted(name)}").fetchone() or ()
-    for field_name, filled in zip(mapped, row[1:], strict=True):
-        connection.execute("INSERT INTO new.loaded_fields VALUES (?, ?, ?, ?)", [name, field_name, row[0], filled])
+    facts = [
+        cell for field_name, filled in zip(mapped, row[1:], strict=True) for cell in (name, field_name, row[0], filled)
+    ]
+    connection.execute(f"INSERT INTO new.loaded_fields VALUES {', '.join(['(?, ?, ?, ?)'] * len(mapped))}", facts)
 
 
 def _record(

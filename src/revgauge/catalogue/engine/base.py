@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import ibis.expr.datatypes as dt
@@ -14,6 +15,7 @@ import pyarrow as pa
 import sqlglot as sg
 import sqlglot.expressions as sge
 
+from revgauge.catalogue.engine import identity
 from revgauge.catalogue.engine.lane import Lane, Pending
 from revgauge.catalogue.engine.meaning import Rule, rewritten
 
@@ -34,6 +36,46 @@ def held(name: str) -> str:
 
 class EngineError(Exception):
     """A database cannot be reached or does not let us work; the text says what is wrong and what to do."""
+
+
+class Texts:
+    """Texts that were made once, by what tells them apart; of very many the oldest are forgotten."""
+
+    MOST = 500
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._made: dict[str, str] = {}
+        self._lock = Lock()
+
+    def of(self, key: str, make: Callable[[], str]) -> str:
+        """The text of a key, made if it is not there."""
+        with self._lock:
+            text = self._made.pop(key, None)
+        text = make() if text is None else text
+        with self._lock:
+            self._made[key] = text
+            while len(self._made) > self.MOST:
+                del self._made[next(iter(self._made))]
+        return text
+
+
+Sets = tuple[tuple[str, ...], ...]
+"""Sets of columns by which rows are grouped in turn; none where they are grouped in one way."""
+
+
+def grouped(query: sge.Query, sets: Sets) -> sge.Query:
+    """A query that groups by all columns at once, made to group by each set of them in turn.
+
+    Ibis knows no grouping sets; every database that is supported has them.
+    """
+    if not sets:
+        return query
+    select = query.assert_is(sge.Select)
+    selected = {column.alias_or_name: column.unalias() for column in select.selects}
+    listed = [sge.Tuple(expressions=[selected[column].copy() for column in columns]) for columns in sets]
+    select.set("group", sge.Group(grouping_sets=[sge.GroupingSets(expressions=listed)]))
+    return select
 
 
 Rows = Callable[[], pa.RecordBatchReader]
@@ -65,6 +107,9 @@ class Engine(ABC):
     lane = Lane()
     """In which order the database works, and whether beside its caller."""
 
+    _texts = Texts()
+    """Queries that any engine has written."""
+
     @abstractmethod
     def tables(self) -> set[str]:
         """The names of the tables that stand where the entities do."""
@@ -93,8 +138,8 @@ class Engine(ABC):
         """Forget a table that was kept."""
 
     @abstractmethod
-    def arrow(self, query: sge.Query, schema: sch.Schema) -> Pending[pa.Table]:
-        """The rows of a query that has these columns."""
+    def arrow(self, text: str, schema: sch.Schema) -> Pending[pa.Table]:
+        """The rows of a query, as this database reads it, that has these columns."""
 
     @abstractmethod
     def replace(self, tables: Mapping[str, Rows], gone: Collection[str] = ()) -> None:
@@ -118,7 +163,7 @@ class Engine(ABC):
     def fetch(self, expression: ir.Table) -> pa.Table:
         """The rows of an expression, in the types that Ibis promises."""
         schema = expression.schema()
-        return self.lane.wait(self.arrow(self.query(expression), schema)).cast(schema.to_pyarrow())
+        return self.lane.wait(self.arrow(self.written(expression, schema), schema)).cast(schema.to_pyarrow())
 
     def seen(self, name: str, columns: Collection[str], schema: sch.Schema) -> str:
         """The query that shows a kept table, of which some columns are held, with all columns of a schema."""
@@ -136,6 +181,15 @@ class Engine(ABC):
             )
         )
 
+    def written(self, expression: ir.Table, schema: sch.Schema, sets: Sets = ()) -> str:
+        """The query of an expression, with its columns in the types of a schema, as this database reads it.
+
+        With `sets` its rows are grouped by each of these in turn. What was written before is not written again: Ibis
+        takes much longer for a query than a database for a small one.
+        """
+        asked = identity.digest(type(self).__name__, identity.of_wording(expression), repr((schema, sets)))
+        return self._texts.of(asked, lambda: self.text(self.typed(grouped(self.query(expression), sets), schema)))
+
     def query(self, expression: ir.Table) -> sge.Query:
         """The expression as a query of this database."""
         # Ibis lets parts of the query that are equal be one object, and writing a query out changes objects in place: a
@@ -147,7 +201,7 @@ class Engine(ABC):
         """A query as the database reads it."""
         return query.sql(dialect=self.backend.dialect, unsupported_level=sg.ErrorLevel.RAISE)
 
-    def typed(self, query: sge.Query, schema: sch.Schema) -> sge.Select:
+    def typed(self, query: sge.Query, schema: sch.Schema) -> sge.Query:
         """The query with every column in the type that Ibis promises, which databases do not always keep to.
 
         Texts stay as they are: a cast would take their order away from them.

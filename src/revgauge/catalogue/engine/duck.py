@@ -115,7 +115,7 @@ class DuckDB(Engine):
         written = settled(expression.schema())
         types = self.backend.compiler.type_mapper
         columns = ", ".join(f"{quoted(column)} {types.to_string(kind)}" for column, kind in written.items())
-        query = self.text(self.query(expression))
+        query = self.written(expression, written)
         table, view = name, ""
         if len(written) < len(schema):
             self._in_part.add(name)
@@ -144,9 +144,12 @@ class DuckDB(Engine):
 
         return self.lane.later(gone)
 
-    def arrow(self, query: sge.Query, schema: sch.Schema) -> Pending[pa.Table]:  # noqa: ARG002 - DuckDB keeps to it
+    def typed(self, query: sge.Query, schema: sch.Schema) -> sge.Query:  # noqa: ARG002 - DuckDB keeps to it
+        """The query as it is."""
+        return query
+
+    def arrow(self, text: str, schema: sch.Schema) -> Pending[pa.Table]:  # noqa: ARG002 - DuckDB keeps to it
         """The rows of a query, without a copy."""
-        text = self.text(query)
         return self.lane.later(lambda: self.connection.execute(text).to_arrow_table())
 
     def replace(self, tables: Mapping[str, Rows], gone: Collection[str] = ()) -> None:

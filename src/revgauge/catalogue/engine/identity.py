@@ -7,7 +7,7 @@ identity. It tells whether a result of an earlier build is still what would come
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import ibis.expr.operations as ops
@@ -30,14 +30,26 @@ def of_rows(rows: pa.Table) -> str:
 
 def of_expression(expression: ir.Table, tables: Mapping[str, str]) -> str | None:
     """The identity of an expression, given that of every table it reads; None if one of them has none."""
+    return _of(expression, lambda table: tables.get(table.name))
+
+
+def of_wording(expression: ir.Table) -> str:
+    """What tells how an expression is written, whatever rows its tables have: they are known by their names."""
+    found = _of(expression, lambda table: f"{getattr(table, 'namespace', '')} {table.name}")
+    assert found is not None  # noqa: S101 - every table has a name
+    return found
+
+
+def _of(expression: ir.Table, known: Callable[[ops.PhysicalTable], str | None]) -> str | None:
     found: dict[Any, str] = {}
     references: dict[Any, int] = {}
     in_order, _ = Graph.from_bfs(expression.op()).toposort()
     for node in in_order:
         if isinstance(node, ops.PhysicalTable):
-            if node.name not in tables:
+            table = known(node)
+            if table is None:
                 return None
-            found[node] = digest("table", tables[node.name], repr(node.schema))
+            found[node] = digest("table", table, repr(node.schema))
         elif isinstance(node, ops.Reference):
             # The number that tells two references to a table apart is counted anew in every process.
             place = references.setdefault(node, len(references))

@@ -164,7 +164,7 @@ class PostgreSQL(Engine):
     def keep(self, name: str, expression: ir.Table, schema: sch.Schema) -> Pending[int]:
         """A temporary table with statistics, so that what reads it is planned well, and a view of all columns."""
         written = settled(expression.schema())
-        query = self.text(self.typed(self.query(expression), written))
+        query = self.written(expression, written)
         table = quoted(held(name))
 
         def kept() -> int:
@@ -196,13 +196,13 @@ class PostgreSQL(Engine):
         self._made[name] = table
         return table
 
-    def arrow(self, query: sge.Query, schema: sch.Schema) -> Pending[pa.Table]:
+    def arrow(self, text: str, schema: sch.Schema) -> Pending[pa.Table]:
         """The rows of a query, by COPY."""
-        return self.lane.later(lambda: self._copied(query, schema))
+        return self.lane.later(lambda: self._copied(text, schema))
 
-    def _copied(self, query: sge.Query, schema: sch.Schema) -> pa.Table:
+    def _copied(self, text: str, schema: sch.Schema) -> pa.Table:
         buffer = io.BytesIO()
-        command = f"COPY ({self.text(self.typed(query, schema))}) TO STDOUT (FORMAT csv)"
+        command = f"COPY ({text}) TO STDOUT (FORMAT csv)"
         with (
             told(self.address),
             self.connection.transaction(),

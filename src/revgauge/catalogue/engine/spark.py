@@ -14,7 +14,6 @@ import ibis
 import ibis.expr.operations as ops
 import ibis.expr.schema as sch
 import pyarrow as pa
-import sqlglot.expressions as sge
 
 from revgauge.catalogue.engine import meaning
 from revgauge.catalogue.engine.base import Engine, EngineError, Place, Rows, held, settled
@@ -104,7 +103,7 @@ class Spark(Engine):
     def keep(self, name: str, expression: ir.Table, schema: sch.Schema) -> Pending[int]:
         """Rows spread over the memory and disks of the workers, or here if they are few."""
         written = settled(expression.schema())
-        query = self.text(self.typed(self.query(expression), written))
+        query = self.written(expression, written)
         return self.lane.later(lambda: self._kept(name, query, written.names, schema))
 
     def _kept(self, name: str, query: str, columns: Sequence[str], schema: sch.Schema) -> int:
@@ -132,12 +131,12 @@ class Spark(Engine):
         for view in (name, held(name)):
             self.session.catalog.dropTempView(view)
 
-    def arrow(self, query: sge.Query, schema: sch.Schema) -> Pending[pa.Table]:
+    def arrow(self, text: str, schema: sch.Schema) -> Pending[pa.Table]:
         """The rows of a query."""
-        return self.lane.later(lambda: self._rows(query, schema))
+        return self.lane.later(lambda: self._rows(text, schema))
 
-    def _rows(self, query: sge.Query, schema: sch.Schema) -> pa.Table:
-        frame = self.session.sql(self.text(self.typed(query, schema)))
+    def _rows(self, text: str, schema: sch.Schema) -> pa.Table:
+        frame = self.session.sql(text)
         found: pa.Table = frame.toArrow()
         return found.cast(settled(schema).to_pyarrow())
 

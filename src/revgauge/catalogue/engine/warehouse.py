@@ -14,7 +14,6 @@ import duckdb
 import ibis
 import ibis.expr.operations as ops
 import pyarrow as pa
-import sqlglot as sg
 
 from revgauge import __version__
 from revgauge.catalogue.engine import identity
@@ -330,22 +329,10 @@ class Warehouse:
         return known and identity.digest(known, repr((grouping.always, grouping.cuts)))
 
     def _computed(self, grouping: Grouping) -> Pending[pa.Table]:
-        """The rows of a grouping over tables that stand there.
-
-        Ibis knows no grouping sets, so its query by all columns at once is given them before it runs; every database
-        that is supported has them.
-        """
-        schema = grouping.expression.schema()
-        if not grouping.several:
-            return self.engine.arrow(self.engine.query(grouping.expression), schema)
-        query = self.engine.query(grouping.expression).assert_is(sg.exp.Select)
-        selected = {column.alias_or_name: column.unalias() for column in query.selects}
-        sets = [
-            sg.exp.Tuple(expressions=[selected[column].copy() for column in (*grouping.always, *cut)])
-            for cut in grouping.cuts
-        ]
-        query.set("group", sg.exp.Group(grouping_sets=[sg.exp.GroupingSets(expressions=sets)]))
-        return self.engine.arrow(query, schema)
+        """The rows of a grouping over tables that stand there."""
+        schema, always = grouping.expression.schema(), grouping.always
+        sets = tuple((*always, *cut) for cut in grouping.cuts) if grouping.several else ()
+        return self.engine.arrow(self.engine.written(grouping.expression, schema, sets), schema)
 
     def pairs(self, expression: ir.Table) -> list[tuple[Any, ...]]:
         """The rows of a small expression as tuples; before all that waits, if nothing of it is needed for them."""
