@@ -24,7 +24,7 @@ import sqlglot.expressions as sge
 from ibis.common.exceptions import IbisError
 
 from revgauge.catalogue.engine.address import Address
-from revgauge.catalogue.engine.base import Engine, EngineError, Rows, settled
+from revgauge.catalogue.engine.base import Engine, EngineError, Rows, Texts, settled
 from revgauge.catalogue.engine.lane import Pending
 from revgauge.catalogue.engine.meaning import NotThere, Rule
 from revgauge.model.entities import ENTITIES
@@ -75,6 +75,7 @@ class ThroughIbis(Engine):
         self.name = address.kind
         self.rules = rules
         self.stamp = self.stamp_of(time.time())
+        self._texts = Texts()  # of this session alone: in its texts stand the names of its tables
         self._secret = secret
         self._made: dict[str, ir.Table] = {}
         self._loaded = (self._standing() if project else Standing()).tables
@@ -153,8 +154,8 @@ class ThroughIbis(Engine):
     def keep(self, name: str, expression: ir.Table, schema: sch.Schema) -> Pending[int]:
         """A table of the session, with all columns of the schema."""
         written = settled(expression.schema())
-        found = self.typed(self.query(expression), written)
-        text = self.text(self.all_columns(written.names, schema).from_(found.subquery("found")))
+        found = sge.Subquery(this=self.typed(self.query(expression), written), alias=sge.to_identifier("found"))
+        text = self.text(self.all_columns(written.names, schema).from_(found))
         table = self._own(name)
 
         def kept() -> int:
@@ -174,9 +175,8 @@ class ThroughIbis(Engine):
         with self._told(), self.backend._safe_raw_sql(f"DROP {kind} IF EXISTS {shown}"):  # noqa: SLF001 - closes cursors
             pass
 
-    def arrow(self, query: sge.Query, schema: sch.Schema) -> Pending[pa.Table]:
+    def arrow(self, text: str, schema: sch.Schema) -> Pending[pa.Table]:
         """The rows of a query."""
-        text = self.text(self.typed(query, schema))
         return self.lane.later(lambda: self._rows(text, schema))
 
     def _rows(self, text: str, schema: sch.Schema) -> pa.Table:
