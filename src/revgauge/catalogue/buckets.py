@@ -10,7 +10,6 @@ import functools
 import operator
 from collections.abc import Sequence
 from datetime import date
-from decimal import localcontext
 from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
@@ -22,7 +21,6 @@ import pyarrow as pa
 from revgauge.catalogue.engine import day_literal
 from revgauge.catalogue.exact import Exact
 from revgauge.catalogue.facts import UNKNOWN
-from revgauge.catalogue.series import PRECISION
 from revgauge.catalogue.spans import Days
 from revgauge.model.period import DAY
 
@@ -209,9 +207,8 @@ class Sums:
         low = np.searchsorted(self._edges, firsts, side="right")
         high = np.maximum(self._behind([days.last for days in spans]), low)
         running = self._totals(summand, currency)
-        with localcontext(prec=PRECISION):
-            difference = running.units[np.ix_(high, within)] - running.units[np.ix_(low, within)]
-        return Exact(difference, running.places)
+        # Whatever is between running totals of a column that can be added up is a machine word if they are.
+        return Exact(running.units[np.ix_(high, within)] - running.units[np.ix_(low, within)], running.places)
 
     def _behind(self, last: Sequence[date]) -> Places:
         """For each day the number of the bucket that follows it."""
@@ -235,8 +232,7 @@ class Sums:
             if mine is not None:
                 numbers, cells = numbers[mine], cells[mine]
             grid = np.full(self._height * self._keyed.width, 0, numbers.units.dtype)
-            with localcontext(prec=PRECISION):
-                np.add.at(grid, cells, numbers.units)
+            np.add.at(grid, cells, numbers.units)
             laid = Exact(grid.reshape(self._height, self._keyed.width), numbers.places)
             self._running[summand, currency] = laid.added_up()
         return self._running[summand, currency]

@@ -5,24 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
-from decimal import ROUND_HALF_EVEN, localcontext
 from functools import cached_property
 from typing import Any
 
 import ibis
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from ibis import _
 
 from revgauge.catalogue.buckets import Key
-from revgauge.catalogue.engine import MONEY
 from revgauge.catalogue.evaluation import Evaluation, Request, Result
 from revgauge.catalogue.measures import Measure, Unknown
 from revgauge.catalogue.params import ParamError
-from revgauge.catalogue.published import NUMBER, PLACES, SCHEMA, Built
+from revgauge.catalogue.published import NUMBER, SCHEMA, Built
 from revgauge.catalogue.registry import Metric
-from revgauge.catalogue.series import PRECISION, Series
 from revgauge.model.period import Grain, Period
 
 MANY_VALUED = frozenset({"account_id", "campaign_id", "owner_id"})
@@ -139,17 +135,6 @@ class _Frame:
         return pa.repeat(pa.scalar(text, pa.string()), len(self.periods) * len(self.keys))
 
 
-def _numbers(series: Series) -> pa.Array:
-    """The values of a series, period by period, rounded to the published places."""
-    numbers, missing = series.numbers.ravel(), series.codes.ravel() != 0
-    try:
-        rounded = pc.round(pa.array(numbers, MONEY.to_pyarrow(), mask=missing), NUMBER.scale, "half_to_even")
-        return rounded.cast(NUMBER)
-    except pa.ArrowInvalid:  # quotients have more places than a sum, and sums of many digits fewer
-        listed = zip(numbers.tolist(), missing.tolist(), strict=True)
-        return pa.array([None if gone else number.quantize(PLACES, ROUND_HALF_EVEN) for number, gone in listed], NUMBER)
-
-
 def _marks(result: Result) -> pa.Array:
     """The marks of each value in words."""
     names = [TO_DATE, *result.series.marks]
@@ -170,10 +155,10 @@ def _table(result: Result, frame: _Frame) -> pa.Table:
     columns = {
         **frame.columns,
         "metric": frame.same(result.metric.name),
-        "value": _numbers(result.series),
+        "value": result.series.column(NUMBER),
         "reason": texts.take(pa.array(reasons)),
-        "numerator": _numbers(above) if above is not None and below is not None else nothing,
-        "denominator": _numbers(below) if above is not None and below is not None else nothing,
+        "numerator": above.column(NUMBER) if above is not None and below is not None else nothing,
+        "denominator": below.column(NUMBER) if above is not None and below is not None else nothing,
         "definition_version": frame.same(result.metric.version),
     }
     if result.series.marks:
@@ -187,6 +172,5 @@ def values_table(results: Iterable[tuple[int, Result]]) -> pa.Table:
     tables: dict[int, pa.Table] = {}
     for place, result in results:
         frame = _Frame(result.request.periods, tuple(result.keys), result.request.by)
-        with localcontext(prec=PRECISION):
-            tables[place] = _table(result, frames.setdefault(frame, frame))
+        tables[place] = _table(result, frames.setdefault(frame, frame))
     return pa.concat_tables(tables[place] for place in sorted(tables)) if tables else SCHEMA.empty_table()

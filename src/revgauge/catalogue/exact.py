@@ -1,12 +1,13 @@
 """Exact numbers in bulk: integers of one scale, in machine words as long as those hold them.
 
 A database gives a sum of money as a decimal with a fixed number of places. Read as an integer of the last place it can
-be added, subtracted and multiplied without rounding, thousands at a time. Only what comes out of the arithmetic is made
-a decimal again.
+be added, subtracted and multiplied without rounding, thousands at a time, and be published as it is; even a quotient of
+two such integers is rounded with integers. A decimal is made only for what asks for one.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
@@ -17,10 +18,17 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from revgauge.catalogue.engine import to_decimal
-from revgauge.catalogue.series import PRECISION, ZERO, Numbers
+
+Numbers = npt.NDArray[np.object_]
+"""Decimals."""
+
+PRECISION = 50
+"""Digits of a decimal in between: room for the widest sums and their quotients."""
+
+ZERO = Decimal(0)
 
 ROOM = 2.0**62
-"""Numbers whose absolute values add up to less stay within machine words, however they are added and subtracted."""
+"""Two numbers of a smaller absolute value can be added and subtracted within machine words."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +36,7 @@ class Exact:
     """Numbers as integers of 10 to the power of minus `places`."""
 
     units: npt.NDArray[Any]
-    """Machine words, or Python integers where a sum of them could leave those."""
+    """Machine words, or Python integers where those are too short."""
     places: int = 0
 
     @classmethod
@@ -38,22 +46,28 @@ class Exact:
         places = max(places, 0)
         with localcontext(prec=PRECISION):
             units = np.array([int(number.scaleb(places)) for number in numbers], dtype=object)
-        return cls(units, places)
+        return cls(units.astype(np.int64) if np.abs(units).sum() < ROOM else units, places)
+
+    @classmethod
+    def full(cls, shape: tuple[int, int], number: Decimal) -> Exact:
+        """The same number everywhere."""
+        one = cls.of([number])
+        return cls(np.full(shape, one.units[0], one.units.dtype), one.places)
 
     @classmethod
     def read(cls, column: pa.ChunkedArray) -> Exact:
-        """A column of sums from the database; nothing added up is zero.
+        """A column of sums from the database, which can be added up in any order; nothing added up is zero.
 
-        Floating-point numbers, of which no scale is known, stay decimals that are as wide as they need to be.
+        Floating-point numbers, of which no scale is known, are the shortest decimals that stand for them.
         """
         rows = column.combine_chunks()
         if pa.types.is_decimal128(rows.type):
-            return cls(_integers(rows), rows.type.scale)
+            fewest = _with_fewest_places(rows)
+            return cls(_integers(fewest), fewest.type.scale)
         if pa.types.is_signed_integer(rows.type):
             words = rows.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
             return cls(words if _roomy(words) else words.astype(object))
-        numbers = [ZERO if value is None else to_decimal(value) for value in rows.to_pylist()]
-        return cls(np.array(numbers, dtype=object))
+        return cls.of([ZERO if value is None else to_decimal(value) for value in rows.to_pylist()])
 
     def __getitem__(self, place: Any) -> Exact:
         """Those at some places."""
@@ -61,21 +75,30 @@ class Exact:
 
     def __add__(self, other: Exact) -> Exact:
         """The sums."""
-        return Exact(*_added(self, other, 1))
+        left, right = _aligned(self, other)
+        return Exact(left + right, max(self.places, other.places))
 
     def __sub__(self, other: Exact) -> Exact:
         """The differences."""
-        return Exact(*_added(self, other, -1))
+        left, right = _aligned(self, other)
+        return Exact(left - right, max(self.places, other.places))
 
-    def times(self, factors: Exact) -> Exact:
-        """Each row times its factor."""
-        return Exact(self.units.astype(object) * factors.units[:, np.newaxis], self.places + factors.places)
+    def __mul__(self, other: Exact) -> Exact:
+        """The products."""
+        left, right = self.units, other.units
+        if _reach(left) * _reach(right) >= ROOM:
+            left = left.astype(object)
+        return Exact(left * right, self.places + other.places)
+
+    def __truediv__(self, other: Exact) -> Quotient:
+        """The quotients; divisors are above zero."""
+        return Quotient(self, other)
 
     def added_up(self) -> Exact:
         """Running totals: row n is the sum of the first n rows, so there is one row more."""
-        none = np.zeros_like(self.units, shape=(1, *self.units.shape[1:]))
-        with localcontext(prec=PRECISION):
-            return Exact(np.add.accumulate(np.concatenate([none, self.units]), axis=0), self.places)
+        units = self.units if self.units.dtype == object or _roomy(self.units) else self.units.astype(object)
+        none = np.zeros_like(units, shape=(1, *units.shape[1:]))
+        return Exact(np.add.accumulate(np.concatenate([none, units]), axis=0), self.places)
 
     def decimals(self) -> Numbers:
         """The numbers as decimals."""
@@ -85,16 +108,91 @@ class Exact:
             found[here] = self.units[here].astype(object) * Decimal(1).scaleb(-self.places)
         return found
 
+    def rounded(self, places: int) -> Exact:
+        """The numbers with no more than these places, half to even."""
+        if self.places <= places:
+            return self
+        divisor = 10 ** (self.places - places)
+        units = self.units if divisor < ROOM else self.units.astype(object)
+        return Exact(_half_to_even(*np.divmod(units, divisor), divisor), places)
 
-def _added(one: Exact, other: Exact, sign: int) -> tuple[npt.NDArray[Any], int]:
+    def column(self, kind: pa.Decimal128Type, missing: npt.NDArray[np.bool_]) -> pa.Array:
+        """The numbers one after the other as a column, rounded half to even; empty where one is missing."""
+        found = self.rounded(kind.scale)
+        units = np.where(missing, 0, found.units).ravel()
+        # Arrow has decimals as integers of two words, the lower one first.
+        words = np.empty((units.size, 2), dtype=np.int64)
+        words[:, 0] = units if units.dtype != object else (units & (2**64 - 1)).astype(np.uint64).view(np.int64)
+        words[:, 1] = units >> 63 >> 1
+        valid = pa.py_buffer(np.packbits(~missing, bitorder="little")) if missing.any() else None
+        kept = pa.decimal128(kind.precision, found.places)
+        column = pa.Array.from_buffers(kept, units.size, [valid, pa.py_buffer(words)])
+        if units.dtype == object:
+            column.validate(full=True)
+        return column.cast(kind)
+
+
+@dataclass(frozen=True)
+class Quotient:
+    """Numbers divided by numbers above zero."""
+
+    above: Exact
+    below: Exact
+
+    def __getitem__(self, place: Any) -> Quotient:
+        """Those at some places."""
+        return Quotient(self.above[place], self.below[place])
+
+    def decimals(self) -> Numbers:
+        """The quotients as decimals."""
+        with localcontext(prec=PRECISION):
+            found: Numbers = self.above.decimals() / self.below.decimals()
+        return found
+
+    def rounded(self, places: int) -> Exact:
+        """The quotients with no more than these places, half to even: a long division, many digits at a time."""
+        above, below = _aligned(self.above, self.below)
+        step = int(math.log10(ROOM / _reach(below))) if above.dtype == below.dtype == np.int64 else 0
+        if step == 0:  # Python integers have room for all digits at once
+            above, below, step = above.astype(object), below.astype(object), max(places, 1)
+        whole, rest = np.divmod(above, below)
+        digits = np.zeros_like(rest)
+        for begin in range(0, places, step):
+            power = 10 ** min(step, places - begin)
+            more, rest = np.divmod(rest * power, below)
+            digits = digits * power + more
+        return Exact(whole) + Exact(_half_to_even(digits, rest, below), places)
+
+    def column(self, kind: pa.Decimal128Type, missing: npt.NDArray[np.bool_]) -> pa.Array:
+        """The quotients one after the other as a column, rounded half to even; empty where one is missing."""
+        return self.rounded(kind.scale).column(kind, missing)
+
+
+def _aligned(one: Exact, other: Exact) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """The integers of both at the same places, in words where they can be added and subtracted in those."""
     places = max(one.places, other.places)
-    left, right = (each.units.astype(object) for each in (one, other))
-    with localcontext(prec=PRECISION):
-        if one.places < places:
-            left = left * 10 ** (places - one.places)
-        if other.places < places:
-            right = right * 10 ** (places - other.places)
-        return left + right if sign > 0 else left - right, places
+    return _scaled(one.units, 10 ** (places - one.places)), _scaled(other.units, 10 ** (places - other.places))
+
+
+def _scaled(units: npt.NDArray[Any], factor: int) -> npt.NDArray[Any]:
+    return (units if _reach(units) * factor < ROOM else units.astype(object)) * factor
+
+
+def _half_to_even(whole: npt.NDArray[Any], rest: npt.NDArray[Any], divisor: Any) -> npt.NDArray[Any]:
+    """What a division gave, one more where what it left is more than a half, or a half beside an odd number."""
+    over = divisor - rest
+    found: npt.NDArray[Any] = whole + ((rest > over) | ((rest == over) & (whole % 2 == 1)))
+    return found
+
+
+def _with_fewest_places(rows: pa.Array) -> pa.Array:
+    """Decimals with as few places as keep all digits: sums are kept wider than amounts and rates mostly are."""
+    for places in range(rows.type.scale):
+        try:
+            return rows.cast(pa.decimal128(rows.type.precision, places))
+        except pa.ArrowInvalid:  # told by the first number that would lose a digit
+            continue
+    return rows
 
 
 def _integers(rows: pa.Array) -> npt.NDArray[Any]:
@@ -111,3 +209,8 @@ def _integers(rows: pa.Array) -> npt.NDArray[Any]:
 def _roomy(words: npt.NDArray[np.int64]) -> bool:
     """Whether all sums and differences of the numbers are machine words too."""
     return bool(np.abs(words.astype(np.float64)).sum() < ROOM)
+
+
+def _reach(units: npt.NDArray[Any]) -> float:
+    """The largest absolute value, at least 1; without bound for Python integers, of which it is not asked."""
+    return math.inf if units.dtype == object else float(np.abs(units.astype(np.float64)).max(initial=1.0))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +19,8 @@ import pyarrow.compute as pc
 from revgauge.model.period import Grain
 from revgauge.model.store import literal
 
-PLACES = Decimal(1).scaleb(-12)
-"""Published values are exact to twelve places."""
-
 NUMBER = pa.decimal128(38, 12)
+"""Published values are exact to twelve places."""
 
 SCHEMA = pa.schema(
     [
