@@ -27,6 +27,12 @@ PRECISION = 50
 
 ZERO = Decimal(0)
 
+HALF = 2**32 - 1
+"""The lower half of a machine word."""
+
+BILLION = 10**9
+"""The largest power of ten that leaves room for itself in a half of a machine word."""
+
 ROOM = 2.0**62
 """Two numbers of a smaller absolute value can be added and subtracted within machine words."""
 
@@ -62,8 +68,7 @@ class Exact:
         """
         rows = column.combine_chunks()
         if pa.types.is_decimal128(rows.type):
-            fewest = _with_fewest_places(rows)
-            return cls(_integers(fewest), fewest.type.scale)
+            return cls(*_read(rows))
         if pa.types.is_signed_integer(rows.type):
             words = rows.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
             return cls(words if _roomy(words) else words.astype(object))
@@ -73,13 +78,21 @@ class Exact:
         """Those at some places."""
         return Exact(self.units[place], self.places)
 
+    def __neg__(self) -> Exact:
+        """The same with the other sign."""
+        return Exact(-self.units, self.places)
+
     def __add__(self, other: Exact) -> Exact:
         """The sums."""
+        if not isinstance(other, Exact):
+            return NotImplemented
         left, right = _aligned(self, other)
         return Exact(left + right, max(self.places, other.places))
 
     def __sub__(self, other: Exact) -> Exact:
         """The differences."""
+        if not isinstance(other, Exact):
+            return NotImplemented
         left, right = _aligned(self, other)
         return Exact(left - right, max(self.places, other.places))
 
@@ -114,7 +127,7 @@ class Exact:
             return self
         divisor = 10 ** (self.places - places)
         units = self.units if divisor < ROOM else self.units.astype(object)
-        return Exact(_half_to_even(*np.divmod(units, divisor), divisor), places)
+        return Exact(_half_to_even(*_divided(units, divisor), divisor), places)
 
     def column(self, kind: pa.Decimal128Type, missing: npt.NDArray[np.bool_]) -> pa.Array:
         """The numbers one after the other as a column, rounded half to even; empty where one is missing."""
@@ -134,37 +147,53 @@ class Exact:
 
 @dataclass(frozen=True)
 class Quotient:
-    """Numbers divided by numbers above zero."""
+    """Numbers divided by numbers above zero, and what is added to that."""
 
     above: Exact
     below: Exact
+    plus: Exact | None = None
 
     def __getitem__(self, place: Any) -> Quotient:
         """Those at some places."""
-        return Quotient(self.above[place], self.below[place])
+        return Quotient(self.above[place], self.below[place], None if self.plus is None else self.plus[place])
+
+    def __add__(self, other: Exact) -> Quotient:
+        """The sums with exact numbers."""
+        return Quotient(self.above, self.below, other if self.plus is None else self.plus + other)
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Exact) -> Quotient:
+        """The differences."""
+        return self + -other
+
+    def __rsub__(self, other: Exact) -> Quotient:
+        """Exact numbers without these."""
+        return Quotient(-self.above, self.below, other if self.plus is None else other - self.plus)
 
     def decimals(self) -> Numbers:
-        """The quotients as decimals."""
+        """The numbers as decimals."""
         with localcontext(prec=PRECISION):
             found: Numbers = self.above.decimals() / self.below.decimals()
-        return found
+            return found if self.plus is None else found + self.plus.decimals()
 
     def rounded(self, places: int) -> Exact:
-        """The quotients with no more than these places, half to even: a long division, many digits at a time."""
-        above, below = _aligned(self.above, self.below)
+        """The numbers with no more than these places, half to even: a long division, many digits at a time."""
+        dividend = self.above if self.plus is None else self.above + self.plus * self.below
+        above, below = _aligned(dividend, self.below)
         step = int(math.log10(ROOM / _reach(below))) if above.dtype == below.dtype == np.int64 else 0
         if step == 0:  # Python integers have room for all digits at once
             above, below, step = above.astype(object), below.astype(object), max(places, 1)
-        whole, rest = np.divmod(above, below)
+        whole, rest = _divided(above, below)
         digits = np.zeros_like(rest)
         for begin in range(0, places, step):
             power = 10 ** min(step, places - begin)
-            more, rest = np.divmod(rest * power, below)
+            more, rest = _divided(rest * power, below)
             digits = digits * power + more
         return Exact(whole) + Exact(_half_to_even(digits, rest, below), places)
 
     def column(self, kind: pa.Decimal128Type, missing: npt.NDArray[np.bool_]) -> pa.Array:
-        """The quotients one after the other as a column, rounded half to even; empty where one is missing."""
+        """The numbers one after the other as a column, rounded half to even; empty where one is missing."""
         return self.rounded(kind.scale).column(kind, missing)
 
 
@@ -178,6 +207,12 @@ def _scaled(units: npt.NDArray[Any], factor: int) -> npt.NDArray[Any]:
     return (units if _reach(units) * factor < ROOM else units.astype(object)) * factor
 
 
+def _divided(above: npt.NDArray[Any], below: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Quotients rounded down, and what they leave: `divmod`, which NumPy has for machine words alone."""
+    whole = above // below
+    return whole, above - whole * below
+
+
 def _half_to_even(whole: npt.NDArray[Any], rest: npt.NDArray[Any], divisor: Any) -> npt.NDArray[Any]:
     """What a division gave, one more where what it left is more than a half, or a half beside an odd number."""
     over = divisor - rest
@@ -185,25 +220,37 @@ def _half_to_even(whole: npt.NDArray[Any], rest: npt.NDArray[Any], divisor: Any)
     return found
 
 
-def _with_fewest_places(rows: pa.Array) -> pa.Array:
-    """Decimals with as few places as keep all digits: sums are kept wider than amounts and rates mostly are."""
-    for places in range(rows.type.scale):
-        try:
-            return rows.cast(pa.decimal128(rows.type.precision, places))
-        except pa.ArrowInvalid:  # told by the first number that would lose a digit
-            continue
-    return rows
+def _read(rows: pa.Array) -> tuple[npt.NDArray[Any], int]:
+    """The integers that 128-bit decimals are kept as, without places that none of them uses, and the places left.
 
-
-def _integers(rows: pa.Array) -> npt.NDArray[Any]:
-    """The integers that 128-bit decimals are kept as: two words each, the lower one first."""
+    Sums are kept wider than amounts and rates mostly are, and what has few places has room in machine words.
+    """
     words = np.frombuffer(rows.buffers()[1] or b"", dtype=np.int64, offset=16 * rows.offset, count=2 * len(rows))
     filled = rows.is_valid().to_numpy(zero_copy_only=False)
     low, high = (np.where(filled, part, 0) for part in (words[0::2], words[1::2]))
-    if (high == low >> 63).all() and _roomy(low):
-        return low
-    wide: npt.NDArray[Any] = high.astype(object) * 2**64 + low.view(np.uint64).astype(object)
-    return wide
+    short = bool((high == low >> 63).all())
+    common = int(np.gcd.reduce(low if short else _long_division(low, high, BILLION)[1]))
+    spare = next(spare for spare in range(min(9, rows.type.scale), -1, -1) if common % 10**spare == 0)
+    divisor, places = 10**spare, rows.type.scale - spare
+    if short:
+        units = low // divisor
+        return units if _roomy(units) else units.astype(object), places
+    if np.abs(high * 2.0**64 / divisor).sum() + len(rows) * 2.0**64 / divisor < ROOM:
+        return _long_division(low, high, divisor)[0], places
+    return (high.astype(object) * 2**64 + low.view(np.uint64).astype(object)) // divisor, places
+
+
+def _long_division(
+    low: npt.NDArray[np.int64], high: npt.NDArray[np.int64], divisor: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Integers of two words, divided by one of up to a billion: the lower words of the quotients, and the remainders.
+
+    By halves of a word, as on paper by digits: what is left of one goes before the next.
+    """
+    _, rest = _divided(high, divisor)
+    upper, rest = _divided(rest << 32 | low >> 32 & HALF, divisor)
+    lower, rest = _divided(rest << 32 | low & HALF, divisor)
+    return upper << 32 | lower, rest
 
 
 def _roomy(words: npt.NDArray[np.int64]) -> bool:

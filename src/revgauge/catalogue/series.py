@@ -30,19 +30,20 @@ class Reasons:
 
     def __init__(self) -> None:
         """Start with the code of values that stand."""
-        self._texts: list[str] = [""]
+        self.texts: list[str] = [""]
+        """The texts, by code."""
         self._codes: dict[str, int] = {"": 0}
 
     def code(self, text: str) -> int:
         """The code of a reason."""
         if text not in self._codes:
-            self._codes[text] = len(self._texts)
-            self._texts.append(text)
+            self._codes[text] = len(self.texts)
+            self.texts.append(text)
         return self._codes[text]
 
     def text(self, code: int) -> str:
         """The reason of a code."""
-        return self._texts[code]
+        return self.texts[code]
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def combine(sign: str, left: Series, right: Series, emptiness: int) -> Series:
     one: Any = left.numbers
     other: Any = right.numbers
     exact = isinstance(one, Exact) and isinstance(other, Exact)
-    if not exact:
+    if not exact and (sign not in "+-" or {type(one), type(other)} != {Exact, Quotient}):
         one, other = left.decimals, right.decimals
     with localcontext(prec=PRECISION):
         if sign == "/":
