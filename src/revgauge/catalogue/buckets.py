@@ -158,10 +158,13 @@ def _ranked(column: pa.ChunkedArray) -> tuple[list[str], Places]:
     """The different values of a column, in order, and for each row the place of its own; -1 where it is empty."""
     encoded = column.dictionary_encode().combine_chunks()
     values = encoded.dictionary.to_pylist()
-    ordered = sorted(values)
+    indices = encoded.indices.cast(pa.int64()).fill_null(len(values)).to_numpy(zero_copy_only=False)
+    # A column that came with a dictionary need not have all of its values.
+    present = np.bincount(indices, minlength=len(values) + 1)[:-1].tolist()
+    ordered = sorted({value for value, rows in zip(values, present, strict=True) if rows})
     place = {value: number for number, value in enumerate(ordered)}
-    ranks = np.array([*(place[value] for value in values), -1], dtype=np.int64)
-    return ordered, ranks[encoded.indices.fill_null(len(values)).to_numpy(zero_copy_only=False)]
+    ranks = np.array([*(place.get(value, -1) for value in values), -1], dtype=np.int64)
+    return ordered, ranks[indices]
 
 
 def _keys(dimensions: Sequence[tuple[list[str], Places]], rows: int) -> tuple[list[Key], Places]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 import ibis
 import numpy as np
@@ -120,13 +120,12 @@ class _Texts:
         return pa.DictionaryArray.from_arrays(numbers, pa.array(self._numbers, pa.string()))
 
 
-@dataclass(frozen=True)
-class _Frame:
-    """What all results over the same periods and keys have in common: a row for each period and key."""
+class _Frame(NamedTuple):
+    """What all results over the same periods and keys have in common."""
 
     periods: tuple[Period, ...]
-    keys: tuple[Key, ...]
-    by: tuple[str, ...]
+    columns: dict[str, npt.NDArray[Any]]
+    """A row for each period and key."""
 
 
 class _Values:
@@ -135,19 +134,16 @@ class _Values:
     def __init__(self) -> None:
         """Start without any."""
         self._texts = {field.name: _Texts() for field in SCHEMA if field.type == TEXT}
-        self._frames: dict[_Frame, dict[str, npt.NDArray[Any]]] = {}
+        self._frames: dict[tuple[int, tuple[Key, ...], tuple[str, ...]], _Frame] = {}
         self._parts: dict[int, dict[str, Any]] = {}
 
     def add(self, place: int, result: Result) -> None:
         """Take the values of a result: a row for each period and key."""
-        frame = _Frame(result.request.periods, tuple(result.keys), result.request.by)
-        if frame not in self._frames:
-            self._frames[frame] = self._framed(frame)
         codes = result.series.codes.ravel()
         above, below = result.numerator, result.denominator
         nothing = pa.nulls(codes.size, NUMBER)
         self._parts[place] = {
-            **self._frames[frame],
+            **self._framed(result.request, tuple(result.keys)),
             "metric": np.repeat(self._texts["metric"].numbered([result.metric.name]), codes.size),
             "value": result.series.column(NUMBER),
             "reason": self._texts["reason"].numbered(result.reasons.texts)[codes],
@@ -160,26 +156,34 @@ class _Values:
         if result.series.marks:
             self._parts[place]["marks"] = self._marks(result)
 
-    def _framed(self, frame: _Frame) -> dict[str, npt.NDArray[Any]]:
+    def _framed(self, request: Request, keys: tuple[Key, ...]) -> dict[str, npt.NDArray[Any]]:
         """The columns that say of which period and key a value is, and the marks of values that have no others."""
+        # To compare sixty periods with sixty others takes longer than to see that they are the same tuple.
+        alike = (id(request.periods), keys, request.by)
+        if alike not in self._frames:
+            self._frames[alike] = _Frame(request.periods, self._columns(request, keys))
+        return self._frames[alike].columns
+
+    def _columns(self, request: Request, keys: tuple[Key, ...]) -> dict[str, npt.NDArray[Any]]:
+        periods = request.periods
 
         def texts(name: str, values: Iterable[str]) -> npt.NDArray[np.int32]:
             return self._texts[name].numbered(values)
 
         days = {
-            "period_start": [period.start for period in frame.periods],
-            "period_end": [period.end for period in frame.periods],
+            "period_start": [period.start for period in periods],
+            "period_end": [period.end for period in periods],
         }
         of_period = {
-            "grain": texts("grain", [period.grain for period in frame.periods]),
-            "period": texts("period", [period.label for period in frame.periods]),
+            "grain": texts("grain", [period.grain for period in periods]),
+            "period": texts("period", [period.label for period in periods]),
             **{name: np.array(listed, dtype="datetime64[D]") for name, listed in days.items()},
-            "dimension": texts("dimension", frame.by[:1] or ("",)).repeat(len(frame.periods)),
-            "marks": texts("marks", [TO_DATE if period.partial else "" for period in frame.periods]),
+            "dimension": texts("dimension", request.by[:1] or ("",)).repeat(len(periods)),
+            "marks": texts("marks", [TO_DATE if period.partial else "" for period in periods]),
         }
-        of_key = texts("dimension_value", [key[0] if key else "" for key in frame.keys])
-        columns = {name: values.repeat(len(frame.keys)) for name, values in of_period.items()}
-        return {**columns, "dimension_value": np.tile(of_key, len(frame.periods))}
+        of_key = texts("dimension_value", [key[0] if key else "" for key in keys])
+        columns = {name: values.repeat(len(keys)) for name, values in of_period.items()}
+        return {**columns, "dimension_value": np.tile(of_key, len(periods))}
 
     def _marks(self, result: Result) -> npt.NDArray[np.int32]:
         """The marks of each value in words."""

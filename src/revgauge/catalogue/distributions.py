@@ -99,7 +99,8 @@ class Distributions:
                 found = {part: grids[column][:, columns] for part, column in wanted[id(task)].items()}
                 answer = Answer(keyed.keys(task.cut.dimensions), rows, extras=found)
                 if "value" in found:  # a number of different things, and none where a span has no row
-                    answer.numbers = Exact(np.where(np.equal(found["value"], None), 0, found["value"]).astype(np.int64))
+                    counts = [[number or 0 for number in row] for row in found["value"]]
+                    answer.numbers = Exact(np.array(counts, dtype=np.int64).reshape(found["value"].shape))
                 self._answers[id(task.leaf), task.cut] = answer
 
         return Pass.of(placed, {"bucket": placed.bucket}, tasks, aggregates.expressions, take)

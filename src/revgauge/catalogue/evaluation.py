@@ -13,6 +13,7 @@ import numpy as np
 
 from revgauge.catalogue.buckets import Key
 from revgauge.catalogue.context import Context
+from revgauge.catalogue.exact import Numbers
 from revgauge.catalogue.facts import Scope
 from revgauge.catalogue.measures import (
     Arithmetic,
@@ -34,7 +35,7 @@ from revgauge.catalogue.params import MetricName, read_params
 from revgauge.catalogue.planner import Planner
 from revgauge.catalogue.registry import Catalogue, Metric, UnknownName
 from revgauge.catalogue.resolver import NotComputable, Resolver
-from revgauge.catalogue.series import Numbers, Reasons, Series
+from revgauge.catalogue.series import Reasons, Series
 from revgauge.catalogue.statistics import few, mean_interval, wilson
 from revgauge.catalogue.tasks import Answers, Cut, Purpose
 from revgauge.catalogue.values_of import ValuesOf

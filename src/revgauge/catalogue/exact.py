@@ -27,8 +27,8 @@ PRECISION = 50
 
 ZERO = Decimal(0)
 
-HALF = 2**32 - 1
-"""The lower half of a machine word."""
+WORD, HALF = 2**64 - 1, 2**32 - 1
+"""All bits of a machine word, and those of its lower half."""
 
 BILLION = 10**9
 """The largest power of ten that leaves room for itself in a half of a machine word."""
@@ -133,16 +133,14 @@ class Exact:
         """The numbers one after the other as a column, rounded half to even; empty where one is missing."""
         found = self.rounded(kind.scale)
         units = np.where(missing, 0, found.units).ravel()
-        # Arrow has decimals as integers of two words, the lower one first.
-        words = np.empty((units.size, 2), dtype=np.int64)
-        words[:, 0] = units if units.dtype != object else (units & (2**64 - 1)).astype(np.uint64).view(np.int64)
-        words[:, 1] = units >> 63 >> 1
+        wanting = kind.scale - found.places
+        units = _scaled(units, 10 ** max(wanting - 9, 0))
+        words = _double(units, 10 ** min(wanting, 9))
         valid = pa.py_buffer(np.packbits(~missing, bitorder="little")) if missing.any() else None
-        kept = pa.decimal128(kind.precision, found.places)
-        column = pa.Array.from_buffers(kept, units.size, [valid, pa.py_buffer(words)])
+        column = pa.Array.from_buffers(kind, units.size, [valid, pa.py_buffer(words)])
         if units.dtype == object:
             column.validate(full=True)
-        return column.cast(kind)
+        return column
 
 
 @dataclass(frozen=True)
@@ -238,6 +236,21 @@ def _read(rows: pa.Array) -> tuple[npt.NDArray[Any], int]:
     if np.abs(high * 2.0**64 / divisor).sum() + len(rows) * 2.0**64 / divisor < ROOM:
         return _long_division(low, high, divisor)[0], places
     return (high.astype(object) * 2**64 + low.view(np.uint64).astype(object)) // divisor, places
+
+
+def _double(units: npt.NDArray[Any], factor: int) -> npt.NDArray[np.int64]:
+    """Integers, times one of up to a billion, in two words each: as 128-bit decimals are kept."""
+    words = np.empty((units.size, 2), dtype=np.int64)
+    if units.dtype == object:
+        wide = units * factor
+        words[:, 0] = (wide & WORD).astype(np.uint64).view(np.int64)
+        words[:, 1] = wide >> 64
+    else:
+        lower = (units & HALF) * factor
+        upper = (units >> 32) * factor + (lower >> 32)
+        words[:, 0] = upper << 32 | lower & HALF
+        words[:, 1] = upper >> 32
+    return words
 
 
 def _long_division(

@@ -22,7 +22,7 @@ from revgauge.catalogue.exact import PRECISION, ZERO, Exact, Numbers, Quotient
 
 Codes = npt.NDArray[np.int32]
 
-ONE = Decimal(1)
+_ONE = np.array(Decimal(1), dtype=object)
 
 
 class Reasons:
@@ -116,7 +116,7 @@ def combine(sign: str, left: Series, right: Series, emptiness: int) -> Series:
             empty = (other.units if exact else other) <= 0
             codes = np.where((codes == 0) & empty, np.int32(emptiness), codes)
             # Whatever stands where there is nothing to divide by, a quotient has to be worked out.
-            other = Exact(np.where(empty, 1, other.units), other.places) if exact else np.where(empty, ONE, other)
+            other = Exact(np.where(empty, 1, other.units), other.places) if exact else np.where(empty, _ONE, other)
         return Series(_OPERATIONS[sign](one, other), codes, marks)
 
 

@@ -162,7 +162,7 @@ class Work:
             return Series.null(shape, self.reasons.code(answer.missing))
         assert answer.numbers is not None  # noqa: S101 - only a spread and a curve have none
         there, here = self._places(answer.keys)
-        found = np.ix_([answer.rows[days] for days in periods.days(leaf)], there)
+        found = np.array([answer.rows[days] for days in periods.days(leaf)])[:, np.newaxis], there
         codes = np.zeros(shape, dtype=np.int32)
         if answer.gaps is not None and isinstance(leaf, Total):
             codes[:, here] = np.where(answer.gaps[found], self.reasons.code(leaf.gap_reason), 0)
@@ -204,15 +204,16 @@ class Work:
         answer = self.answers[id(leaf), self.cut]
         if answer.missing:
             return Series.null(shape, self.reasons.code(answer.missing))
-        numbers = self.statistics(leaf, periods)[leaf.statistic]
-        unknown = np.equal(numbers, None).astype(bool)
+        numbers = self.statistics(leaf, periods)[leaf.statistic].copy()
+        unknown = np.array([[number is None for number in row] for row in numbers], dtype=bool).reshape(shape)
+        numbers[unknown] = ZERO
         codes = np.where(unknown, self.reasons.code("no case ended in the period"), 0).astype(np.int32)
         if "gaps" in answer.extras:
             there, here = self._places(answer.keys)
-            found = np.ix_([answer.rows[days] for days in periods.days(leaf)], there)
+            found = np.array([answer.rows[days] for days in periods.days(leaf)])[:, np.newaxis], there
             gaps = answer.extras["gaps"][found].astype(bool)
             codes[:, here] = np.where(gaps, self.reasons.code(leaf.gap_reason), codes[:, here])
-        return Series(np.where(unknown, ZERO, numbers), codes)
+        return Series(numbers, codes)
 
     def _curve(self, leaf: Curve, periods: Run) -> Series:
         shape = (len(periods), len(self.keys))
