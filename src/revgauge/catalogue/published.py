@@ -49,8 +49,8 @@ PLAIN = pa.schema([(field.name, pa.string() if field.type == TEXT else field.typ
 ROW_GROUP = 122_880
 """Rows that DuckDB compresses and writes together."""
 
-WORDS = ("metric", "grain", "period", "dimension", "marks", "definition_version")
-"""Columns of few different texts. As enumerations they are written much faster than as texts, and read the same."""
+FEW = 10_000
+"""A column of no more different texts is an enumeration: written much faster than texts, and read the same."""
 
 
 @dataclass
@@ -71,12 +71,13 @@ def publish(built: Built, path: Path, facts: Mapping[str, str]) -> None:
         connection.execute(f"ATTACH {literal(beside)} AS published (STORAGE_VERSION 'v1.0.0')")
         chunks = built.values.to_batches(max_chunksize=ROW_GROUP)
         connection.register("computed", pa.Table.from_batches(chunks, SCHEMA))
-        for name in WORDS:
+        different = {field.name: pc.unique(built.values[field.name]) for field in SCHEMA if field.type == TEXT}
+        few = [name for name, texts in different.items() if len(texts) <= FEW]
+        for name in few:
             # An enumeration of nothing cannot be read, so there is always the empty text.
-            found = {"", *pc.unique(built.values[name]).to_pylist()}
-            listed = ", ".join(literal(word) for word in sorted(found))
+            listed = ", ".join(literal(word) for word in sorted({"", *different[name].to_pylist()}))
             connection.execute(f"CREATE TYPE published.{name}_word AS ENUM ({listed})")
-        words = ", ".join(f"CAST({name} AS published.{name}_word) AS {name}" for name in WORDS)
+        words = ", ".join(f"CAST({name} AS published.{name}_word) AS {name}" for name in few)
         values = f"SELECT * REPLACE ({words}) FROM computed"  # noqa: S608 - the same
         connection.execute(f"CREATE TABLE published.metric_values AS {values}")
         connection.execute("CREATE TABLE published.build (name VARCHAR, value VARCHAR)")
