@@ -124,8 +124,7 @@ def test_a_quotient_is_rounded_once(
     size = min(len(above), len(below), len(plus or above))
     quotient = exact(above[:size], scale) / exact(below[:size], other_scale)
     expected = [
-        Fraction(a, 10**scale) / Fraction(b, 10**other_scale)
-        for a, b in zip(above[:size], below[:size], strict=True)
+        Fraction(a, 10**scale) / Fraction(b, 10**other_scale) for a, b in zip(above[:size], below[:size], strict=True)
     ]
     if plus is not None:
         more = [Fraction(unit, 10**other_scale) for unit in plus[:size]]
