@@ -205,7 +205,8 @@ def test_places_that_no_number_uses_are_left_out(units: list[int | None], scale:
 def test_money_of_many_places_fits_machine_words() -> None:
     """A sum of 12,345,678,901.234 has 25 digits with fourteen places; nine are left out, and 16 digits are a word."""
     read = Exact.read(column([1234567890123400000000000, -(10**12), None], 14, 1))
-    assert (read.units.dtype, read.units.tolist(), read.places) == (np.int64, [1234567890123400, -1000, 0], 5)
+    assert read.units.dtype == np.int64
+    assert (read.units.tolist(), read.places) == ([1234567890123400, -1000, 0], 5)
 
 
 def test_zero_has_no_places_and_other_numbers_share_theirs() -> None:

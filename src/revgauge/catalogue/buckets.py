@@ -210,7 +210,7 @@ class Sums:
         low = np.searchsorted(self._edges, firsts, side="right")
         high = np.maximum(self._behind([days.last for days in spans]), low)
         running = self._totals(summand, currency)
-        # Whatever is between running totals of a column that can be added up is a machine word if they are.
+        # A column that was read has room in its words for all sums, and so for what lies between two of them.
         return Exact(running.units[np.ix_(high, within)] - running.units[np.ix_(low, within)], running.places)
 
     def _behind(self, last: Sequence[date]) -> Places:

@@ -157,7 +157,7 @@ class _Values:
             self._parts[place]["marks"] = self._marks(result)
 
     def _framed(self, request: Request, keys: tuple[Key, ...]) -> dict[str, npt.NDArray[Any]]:
-        """The columns that say of which period and key a value is, and the marks of values that have no others."""
+        """The columns that follow from periods and keys alone, worked out once for all results that share them."""
         # To compare sixty periods with sixty others takes longer than to see that they are the same tuple.
         alike = (id(request.periods), keys, request.by)
         if alike not in self._frames:
@@ -165,19 +165,17 @@ class _Values:
         return self._frames[alike].columns
 
     def _columns(self, request: Request, keys: tuple[Key, ...]) -> dict[str, npt.NDArray[Any]]:
+        """The columns that say of which period and key a value is, and the marks of values that have no others."""
         periods = request.periods
 
         def texts(name: str, values: Iterable[str]) -> npt.NDArray[np.int32]:
             return self._texts[name].numbered(values)
 
-        days = {
-            "period_start": [period.start for period in periods],
-            "period_end": [period.end for period in periods],
-        }
         of_period = {
             "grain": texts("grain", [period.grain for period in periods]),
             "period": texts("period", [period.label for period in periods]),
-            **{name: np.array(listed, dtype="datetime64[D]") for name, listed in days.items()},
+            "period_start": np.array([period.start for period in periods], dtype="datetime64[D]"),
+            "period_end": np.array([period.end for period in periods], dtype="datetime64[D]"),
             "dimension": texts("dimension", request.by[:1] or ("",)).repeat(len(periods)),
             "marks": texts("marks", [TO_DATE if period.partial else "" for period in periods]),
         }

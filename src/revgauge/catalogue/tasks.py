@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import ibis
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -53,6 +55,10 @@ class Answer:
     """What there is of a spread, by name."""
     missing: str = ""
     parts: dict[Days, dict[Key, list[Any]]] = field(default_factory=dict)
+
+    def rows_of(self, spans: Sequence[Days]) -> npt.NDArray[np.int64]:
+        """The rows of some spans, one below the other."""
+        return np.array([[self.rows[days]] for days in spans], dtype=np.int64)
 
 
 OTHER = "(other)"

@@ -120,9 +120,8 @@ class Work:
         if any((id(leaf), self.cut.without(*uncut)) not in self.answers for leaf, uncut in cut_leaves(share)):
             return marked  # only the value was asked for, as by a listing of rows
         part = self.series(share, periods)
-        return Series(
-            marked.numbers, marked.codes, {**marked.marks, mark: (part.codes == 0) & (part.decimals >= limit)}
-        )
+        marks = {**marked.marks, mark: (part.codes == 0) & (part.decimals >= limit)}
+        return Series(marked.numbers, marked.codes, marks)
 
     def _uncut(self, measure: Uncut, inner: Measure, periods: Run) -> Series:
         """The values for the keys without the dimensions that do not matter, each given to all keys that share it."""
@@ -162,7 +161,7 @@ class Work:
             return Series.null(shape, self.reasons.code(answer.missing))
         assert answer.numbers is not None  # noqa: S101 - only a spread and a curve have none
         there, here = self._places(answer.keys)
-        found = np.array([answer.rows[days] for days in periods.days(leaf)])[:, np.newaxis], there
+        found = answer.rows_of(periods.days(leaf)), there
         codes = np.zeros(shape, dtype=np.int32)
         if answer.gaps is not None and isinstance(leaf, Total):
             codes[:, here] = np.where(answer.gaps[found], self.reasons.code(leaf.gap_reason), 0)
@@ -210,7 +209,7 @@ class Work:
         codes = np.where(unknown, self.reasons.code("no case ended in the period"), 0).astype(np.int32)
         if "gaps" in answer.extras:
             there, here = self._places(answer.keys)
-            found = np.array([answer.rows[days] for days in periods.days(leaf)])[:, np.newaxis], there
+            found = answer.rows_of(periods.days(leaf)), there
             gaps = answer.extras["gaps"][found].astype(bool)
             codes[:, here] = np.where(gaps, self.reasons.code(leaf.gap_reason), codes[:, here])
         return Series(numbers, codes)
