@@ -23,7 +23,7 @@ from revgauge.catalogue.build import build as build_catalogue
 from revgauge.catalogue.context import Context, Settings
 from revgauge.catalogue.engine import Warehouse
 from revgauge.catalogue.evaluation import Evaluation, Request
-from revgauge.catalogue.published import PLAIN, Built, publish
+from revgauge.catalogue.published import Built, publish
 from revgauge.catalogue.registry import Catalogue, definitions_in
 
 DEAREST = 10
@@ -94,13 +94,12 @@ def _requests(evaluation: Evaluation, families: Sequence[Family]) -> Iterator[Re
 
 
 def _common_form(values: pa.Table) -> pa.Table:
-    values = values.cast(PLAIN)
-    dimension = pc.if_else(pc.equal(values["dimension"], ""), TOTAL, values["dimension"])
+    metric, dimension, value = (values[name].cast(pa.string()) for name in ("metric", "dimension", "dimension_value"))
     columns = [
-        values["metric"],
+        metric,
         values["period_start"],
-        dimension,
-        values["dimension_value"],
+        pc.if_else(pc.equal(dimension, ""), TOTAL, dimension),
+        value,
         values["value"].cast(pa.float64()),
     ]
     return pa.table(columns, schema=SCHEMA)
