@@ -94,12 +94,12 @@ def _requests(evaluation: Evaluation, families: Sequence[Family]) -> Iterator[Re
 
 
 def _common_form(values: pa.Table) -> pa.Table:
-    dimension = pc.if_else(pc.equal(values["dimension"], ""), TOTAL, values["dimension"])
+    metric, dimension, value = (values[name].cast(pa.string()) for name in ("metric", "dimension", "dimension_value"))
     columns = [
-        values["metric"],
+        metric,
         values["period_start"],
-        dimension,
-        values["dimension_value"],
+        pc.if_else(pc.equal(dimension, ""), TOTAL, dimension),
+        value,
         values["value"].cast(pa.float64()),
     ]
     return pa.table(columns, schema=SCHEMA)

@@ -13,6 +13,7 @@ import pytest
 
 from revgauge.catalogue.build import values_table
 from revgauge.catalogue.evaluation import Request, Result
+from revgauge.catalogue.exact import Exact
 from revgauge.catalogue.published import ROW_GROUP, SCHEMA, Built, Published, publish
 from revgauge.catalogue.series import Reasons, Series
 from revgauge.metrics import builtin_catalogue
@@ -55,6 +56,25 @@ def test_values_are_rounded_once_to_twelve_places(number: str, expected: str) ->
     """A tie goes to the even digit, more than a tie away from it; the widest number that fits is kept whole."""
     table = values_table(enumerate([result([[number], [None]], [()])]))
     assert [str(value) for value in table["value"].to_pylist()] == [str(Decimal(expected)), "None"]
+
+
+def test_integers_and_quotients_are_published_like_decimals() -> None:
+    """A sum, a quotient of sums with both parts, and the same as decimals are the same columns."""
+    keys = [("EU",), ("US",)]
+    above, below = Exact(np.array([[1, 20], [-5, 7]]), 2), Exact(np.array([[3, 7], [3, 10**15]]))
+    asked = [result([["0", "0"], ["0", None]], keys, ("region",)) for _ in range(2)]
+    for one, numbers in zip(asked, (above / below, above.decimals() / below.decimals()), strict=True):
+        one.series = Series(numbers, one.series.codes)
+        known = np.zeros_like(one.series.codes)
+        one.numerator, one.denominator = Series(above, known), Series(below, known)
+    asked[1].numerator, asked[1].denominator = (
+        Series(numbers.decimals(), np.zeros((2, 2), dtype=np.int32)) for numbers in (above, below)
+    )
+    table = values_table(enumerate(asked))
+    assert table.slice(0, 4).equals(table.slice(4, 4))
+    assert [str(value) for value in table["value"].to_pylist()[:4]] == [
+        *("0.003333333333", "0.028571428571", "-0.016666666667", "None")
+    ]
 
 
 def test_each_value_stands_beside_its_period_key_reason_and_marks() -> None:

@@ -10,7 +10,7 @@ import duckdb
 import pytest
 from tests.build.company import EARLY, LATE, Rows, company, published, workspace
 
-from revgauge.catalogue.published import PLACES
+from revgauge.catalogue.published import NUMBER
 from revgauge.model.store import HOME
 from revgauge.workspace import VALUES, Workspace
 
@@ -51,7 +51,7 @@ def test_published_values_are_those_computed_when_asked(built: Workspace, metric
     assert rows
     for row in rows:
         value = shown[row["period"], row["dimension_value"]]
-        assert row["value"] == (None if value.value is None else value.value.quantize(PLACES))
+        assert row["value"] == (None if value.value is None else value.value.quantize(Decimal(1).scaleb(-NUMBER.scale)))
         assert row["reason"] == value.reason
         assert row["marks"] == ", ".join(value.marks)
 

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from revgauge.catalogue.buckets import FEW, Dimensions, Keyed, Summand, Sums, bucket, days_of
+from revgauge.catalogue.codes import worded
 from revgauge.catalogue.engine import Warehouse
 from revgauge.catalogue.spans import Days
 
@@ -94,6 +96,23 @@ def test_keys_are_those_that_there_are_in_order(listed: list[dict[str, Any]]) ->
         assert keyed.keys(cut) == sorted({tuple(row[f"cut_{name}"] for name in cut) for row in listed})
     assert keyed.width == sum(len(keyed.keys(cut)) for cut in CUTS)
     assert [keyed.columns(cut).start for cut in CUTS[1:]] == [keyed.columns(cut).stop for cut in CUTS[:-1]]
+
+
+@given(rows)
+def test_words_that_stand_for_numbers_are_told_like_others(listed: list[dict[str, Any]]) -> None:
+    """Columns in which numbers stand for words, some of which do not occur, have the same keys, places and words."""
+    words = {"cut_region": ("nowhere", "US", "Ä", "unknown", "EU"), "cut_plan": ("pro", "free", "basic")}
+    words["in_currency"] = ("USD", "GBP", "EUR")
+    plain = grouped(listed, CUTS, [])
+    numbers = {name: pc.index_in(plain[name], pa.array(known)) for name, known in words.items()}
+    coded = plain
+    for name, column in numbers.items():
+        coded = coded.set_column(coded.column_names.index(name), name, column)
+    one, other = Keyed(plain, CUTS), Keyed(worded(coded, words), CUTS)
+    assert [one.keys(cut) for cut in CUTS] == [other.keys(cut) for cut in CUTS]
+    assert one.places.tolist() == other.places.tolist()
+    (texts, places), (others, other_places) = one.words("in_currency"), other.words("in_currency")
+    assert (texts, places.tolist()) == (others, other_places.tolist())
 
 
 @pytest.mark.parametrize("cut", CUTS)

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from revgauge.catalogue.exact import Exact
 from revgauge.catalogue.series import Reasons, Series, apply, combine
 
 EMPTY = 9
@@ -24,7 +26,7 @@ def told(found: Series) -> list[list[str | int]]:
     """Each cell as its number, or the code of its reason."""
     return [
         [int(code) if code else str(number) for number, code in zip(numbers, codes, strict=True)]
-        for numbers, codes in zip(found.numbers, found.codes, strict=True)
+        for numbers, codes in zip(found.decimals, found.codes, strict=True)
     ]
 
 
@@ -42,6 +44,43 @@ def test_money_is_added_exactly() -> None:
 def test_each_operation(sign: str, expected: str) -> None:
     """Six and two, cell by cell."""
     assert told(combine(sign, series(["6"]), series(["2"]), EMPTY)) == [[expected]]
+
+
+def exact(*rows: Sequence[str | None], code: int = 1) -> Series:
+    """The same grid with its numbers as integers."""
+    known = series(*rows, code=code)
+    flat = Exact.of(known.decimals.ravel().tolist())
+    return Series(Exact(flat.units.reshape(known.codes.shape), flat.places), known.codes)
+
+
+@pytest.mark.parametrize("sign", ["+", "-", "*", "/"])
+@pytest.mark.parametrize("next_sign", ["+", "-", "*", "/"])
+def test_integers_give_what_decimals_give(sign: str, next_sign: str) -> None:
+    """Every operation, and every one after it, has the same numbers and reasons whether it keeps integers or not."""
+    one, other = ["6", "1.25", None, "-7", "2"], ["3", "0.75", "4", None, "0"]
+    third = ["0.5", "1", "2", "3", "4"]
+    first = combine(sign, exact(one), exact(other, code=2), EMPTY)
+    same = combine(sign, series(one), series(other, code=2), EMPTY)
+    for found, expected in [
+        (first, same),
+        (combine(next_sign, first, exact(third), 8), combine(next_sign, same, series(third), 8)),
+        (combine(next_sign, exact(third), first, 8), combine(next_sign, series(third), same, 8)),
+        (combine(next_sign, first, first, 8), combine(next_sign, same, same, 8)),
+    ]:
+        assert found.codes.tolist() == expected.codes.tolist()
+        known = expected.codes == 0
+        assert found.decimals[known].tolist() == expected.decimals[known].tolist()
+        kind = pa.decimal128(38, 12)
+        assert found.column(kind).equals(expected.column(kind))
+
+
+def test_a_part_of_a_series_keeps_reasons_and_marks() -> None:
+    """Of two months and two keys the second key, twice: its numbers, the reason of its null, and its mark."""
+    grid = exact(["1", "2"], ["3", None])
+    grid.marks["few"] = np.array([[True, False], [False, True]])
+    found = grid[:, [1, 1]]
+    assert told(found) == [["2", "2"], [1, 1]]
+    assert found.marks["few"].tolist() == [[False, False], [True, True]]
 
 
 def test_nothing_is_divided_by_zero_or_below() -> None:

@@ -24,8 +24,8 @@ import ibis
 from ibis import _
 
 from revgauge.catalogue.engine import MONEY
+from revgauge.catalogue.exact import PRECISION, ZERO
 from revgauge.catalogue.measures import Pace
-from revgauge.catalogue.series import PRECISION, ZERO
 from revgauge.model.period import BEGINNING, DAY
 
 if TYPE_CHECKING:

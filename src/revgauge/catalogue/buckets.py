@@ -10,7 +10,6 @@ import functools
 import operator
 from collections.abc import Sequence
 from datetime import date
-from decimal import localcontext
 from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
@@ -22,7 +21,6 @@ import pyarrow as pa
 from revgauge.catalogue.engine import day_literal
 from revgauge.catalogue.exact import Exact
 from revgauge.catalogue.facts import UNKNOWN
-from revgauge.catalogue.series import PRECISION
 from revgauge.catalogue.spans import Days
 from revgauge.model.period import DAY
 
@@ -160,10 +158,13 @@ def _ranked(column: pa.ChunkedArray) -> tuple[list[str], Places]:
     """The different values of a column, in order, and for each row the place of its own; -1 where it is empty."""
     encoded = column.dictionary_encode().combine_chunks()
     values = encoded.dictionary.to_pylist()
-    ordered = sorted(values)
+    indices = encoded.indices.cast(pa.int64()).fill_null(len(values)).to_numpy(zero_copy_only=False)
+    # A column that came with a dictionary need not have all of its values.
+    present = np.bincount(indices, minlength=len(values) + 1)[:-1].tolist()
+    ordered = sorted({value for value, rows in zip(values, present, strict=True) if rows})
     place = {value: number for number, value in enumerate(ordered)}
-    ranks = np.array([*(place[value] for value in values), -1], dtype=np.int64)
-    return ordered, ranks[encoded.indices.fill_null(len(values)).to_numpy(zero_copy_only=False)]
+    ranks = np.array([*(place.get(value, -1) for value in values), -1], dtype=np.int64)
+    return ordered, ranks[indices]
 
 
 def _keys(dimensions: Sequence[tuple[list[str], Places]], rows: int) -> tuple[list[Key], Places]:
@@ -209,9 +210,8 @@ class Sums:
         low = np.searchsorted(self._edges, firsts, side="right")
         high = np.maximum(self._behind([days.last for days in spans]), low)
         running = self._totals(summand, currency)
-        with localcontext(prec=PRECISION):
-            difference = running.units[np.ix_(high, within)] - running.units[np.ix_(low, within)]
-        return Exact(difference, running.places)
+        # A column that was read has room in its words for all sums, and so for what lies between two of them.
+        return Exact(running.units[np.ix_(high, within)] - running.units[np.ix_(low, within)], running.places)
 
     def _behind(self, last: Sequence[date]) -> Places:
         """For each day the number of the bucket that follows it."""
@@ -235,8 +235,7 @@ class Sums:
             if mine is not None:
                 numbers, cells = numbers[mine], cells[mine]
             grid = np.full(self._height * self._keyed.width, 0, numbers.units.dtype)
-            with localcontext(prec=PRECISION):
-                np.add.at(grid, cells, numbers.units)
+            np.add.at(grid, cells, numbers.units)
             laid = Exact(grid.reshape(self._height, self._keyed.width), numbers.places)
             self._running[summand, currency] = laid.added_up()
         return self._running[summand, currency]

@@ -5,24 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
-from decimal import ROUND_HALF_EVEN, localcontext
-from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import ibis
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 from ibis import _
 
 from revgauge.catalogue.buckets import Key
-from revgauge.catalogue.engine import MONEY
 from revgauge.catalogue.evaluation import Evaluation, Request, Result
 from revgauge.catalogue.measures import Measure, Unknown
 from revgauge.catalogue.params import ParamError
-from revgauge.catalogue.published import NUMBER, PLACES, SCHEMA, Built
+from revgauge.catalogue.published import NUMBER, SCHEMA, TEXT, Built
 from revgauge.catalogue.registry import Metric
-from revgauge.catalogue.series import PRECISION, Series
 from revgauge.model.period import Grain, Period
 
 MANY_VALUED = frozenset({"account_id", "campaign_id", "owner_id"})
@@ -108,85 +104,113 @@ def _filled(evaluation: Evaluation, measure: Measure, dimension: str) -> bool:
     return not fields or any(not name or not evaluation.context.missing((name,)) for name in fields)
 
 
-@dataclass(frozen=True)
-class _Frame:
-    """What all results over the same periods and keys have in common: a row for each period and key."""
+class _Texts:
+    """The different texts of a column, by number."""
+
+    def __init__(self) -> None:
+        """Start without any."""
+        self._numbers: dict[str, int] = {}
+
+    def numbered(self, texts: Iterable[str]) -> npt.NDArray[np.int32]:
+        """The numbers of some texts."""
+        return np.array([self._numbers.setdefault(text, len(self._numbers)) for text in texts], dtype=np.int32)
+
+    def column(self, numbers: npt.NDArray[np.int32]) -> pa.DictionaryArray:
+        """The column in which these numbers stand for the texts."""
+        return pa.DictionaryArray.from_arrays(numbers, pa.array(self._numbers, pa.string()))
+
+
+class _Frame(NamedTuple):
+    """What all results over the same periods and keys have in common."""
 
     periods: tuple[Period, ...]
-    keys: tuple[Key, ...]
-    by: tuple[str, ...]
+    columns: dict[str, npt.NDArray[Any]]
+    """A row for each period and key."""
 
-    @cached_property
-    def columns(self) -> dict[str, pa.Array]:
-        """The columns that say of which period and key a value is, and the marks of values that have no others."""
-        partial = [TO_DATE if period.partial else "" for period in self.periods]
-        column = pa.array(np.tile(np.arange(len(self.keys)), len(self.periods)))
-        return {
-            "grain": self._of_period([period.grain for period in self.periods], pa.string()),
-            "period": self._of_period([period.label for period in self.periods], pa.string()),
-            "period_start": self._of_period([period.start for period in self.periods], pa.date32()),
-            "period_end": self._of_period([period.end for period in self.periods], pa.date32()),
-            "dimension": self.same(self.by[0] if self.by else ""),
-            "dimension_value": pa.array([key[0] if key else "" for key in self.keys], pa.string()).take(column),
-            "marks": self._of_period(partial, pa.string()),
+
+class _Values:
+    """The published values of many results, column by column."""
+
+    def __init__(self) -> None:
+        """Start without any."""
+        self._texts = {field.name: _Texts() for field in SCHEMA if field.type == TEXT}
+        self._frames: dict[tuple[int, tuple[Key, ...], tuple[str, ...]], _Frame] = {}
+        self._parts: dict[int, dict[str, Any]] = {}
+
+    def add(self, place: int, result: Result) -> None:
+        """Take the values of a result: a row for each period and key."""
+        codes = result.series.codes.ravel()
+        above, below = result.numerator, result.denominator
+        nothing = pa.nulls(codes.size, NUMBER)
+        self._parts[place] = {
+            **self._framed(result.request, tuple(result.keys)),
+            "metric": np.repeat(self._texts["metric"].numbered([result.metric.name]), codes.size),
+            "value": result.series.column(NUMBER),
+            "reason": self._texts["reason"].numbered(result.reasons.texts)[codes],
+            "numerator": above.column(NUMBER) if above is not None and below is not None else nothing,
+            "denominator": below.column(NUMBER) if above is not None and below is not None else nothing,
+            "definition_version": np.repeat(
+                self._texts["definition_version"].numbered([result.metric.version]), codes.size
+            ),
         }
+        if result.series.marks:
+            self._parts[place]["marks"] = self._marks(result)
 
-    def _of_period(self, values: list[Any], kind: pa.DataType) -> pa.Array:
-        return pa.array(values, kind).take(pa.array(np.repeat(np.arange(len(self.periods)), len(self.keys))))
+    def _framed(self, request: Request, keys: tuple[Key, ...]) -> dict[str, npt.NDArray[Any]]:
+        """The columns that follow from periods and keys alone, worked out once for all results that share them."""
+        # To compare sixty periods with sixty others takes longer than to see that they are the same tuple.
+        alike = (id(request.periods), keys, request.by)
+        if alike not in self._frames:
+            self._frames[alike] = _Frame(request.periods, self._columns(request, keys))
+        return self._frames[alike].columns
 
-    def same(self, text: str) -> pa.Array:
-        """The same text in every row."""
-        return pa.repeat(pa.scalar(text, pa.string()), len(self.periods) * len(self.keys))
+    def _columns(self, request: Request, keys: tuple[Key, ...]) -> dict[str, npt.NDArray[Any]]:
+        """The columns that say of which period and key a value is, and the marks of values that have no others."""
+        periods = request.periods
 
+        def texts(name: str, values: Iterable[str]) -> npt.NDArray[np.int32]:
+            return self._texts[name].numbered(values)
 
-def _numbers(series: Series) -> pa.Array:
-    """The values of a series, period by period, rounded to the published places."""
-    numbers, missing = series.numbers.ravel(), series.codes.ravel() != 0
-    try:
-        rounded = pc.round(pa.array(numbers, MONEY.to_pyarrow(), mask=missing), NUMBER.scale, "half_to_even")
-        return rounded.cast(NUMBER)
-    except pa.ArrowInvalid:  # quotients have more places than a sum, and sums of many digits fewer
-        listed = zip(numbers.tolist(), missing.tolist(), strict=True)
-        return pa.array([None if gone else number.quantize(PLACES, ROUND_HALF_EVEN) for number, gone in listed], NUMBER)
+        of_period = {
+            "grain": texts("grain", [period.grain for period in periods]),
+            "period": texts("period", [period.label for period in periods]),
+            "period_start": np.array([period.start for period in periods], dtype="datetime64[D]"),
+            "period_end": np.array([period.end for period in periods], dtype="datetime64[D]"),
+            "dimension": texts("dimension", request.by[:1] or ("",)).repeat(len(periods)),
+            "marks": texts("marks", [TO_DATE if period.partial else "" for period in periods]),
+        }
+        of_key = texts("dimension_value", [key[0] if key else "" for key in keys])
+        columns = {name: values.repeat(len(keys)) for name, values in of_period.items()}
+        return {**columns, "dimension_value": np.tile(of_key, len(periods))}
 
+    def _marks(self, result: Result) -> npt.NDArray[np.int32]:
+        """The marks of each value in words."""
+        names = [TO_DATE, *result.series.marks]
+        partial = np.array([period.partial for period in result.request.periods], dtype=bool)
+        grids = [np.repeat(partial[:, np.newaxis], len(result.keys), axis=1), *result.series.marks.values()]
+        sets = sum(grid.ravel().astype(np.int64) << place for place, grid in enumerate(grids))
+        found, places = np.unique(sets, return_inverse=True)
+        words = [", ".join(name for place, name in enumerate(names) if bits >> place & 1) for bits in found.tolist()]
+        return self._texts["marks"].numbered(words)[places]
 
-def _marks(result: Result) -> pa.Array:
-    """The marks of each value in words."""
-    names = [TO_DATE, *result.series.marks]
-    partial = np.array([period.partial for period in result.request.periods], dtype=bool)
-    grids = [np.repeat(partial[:, np.newaxis], len(result.keys), axis=1), *result.series.marks.values()]
-    sets = sum(grid.ravel().astype(np.int64) << place for place, grid in enumerate(grids))
-    found, places = np.unique(sets, return_inverse=True)
-    words = [", ".join(name for place, name in enumerate(names) if bits >> place & 1) for bits in found.tolist()]
-    return pa.array(words, pa.string()).take(pa.array(places))
-
-
-def _table(result: Result, frame: _Frame) -> pa.Table:
-    """The values of a result in the published form: a row for each period and key."""
-    codes, reasons = np.unique(result.series.codes.ravel(), return_inverse=True)
-    texts = pa.array([result.reasons.text(int(code)) for code in codes], pa.string())
-    above, below = result.numerator, result.denominator
-    nothing = pa.nulls(result.series.codes.size, NUMBER)
-    columns = {
-        **frame.columns,
-        "metric": frame.same(result.metric.name),
-        "value": _numbers(result.series),
-        "reason": texts.take(pa.array(reasons)),
-        "numerator": _numbers(above) if above is not None and below is not None else nothing,
-        "denominator": _numbers(below) if above is not None and below is not None else nothing,
-        "definition_version": frame.same(result.metric.version),
-    }
-    if result.series.marks:
-        columns["marks"] = _marks(result)
-    return pa.table(columns, schema=SCHEMA)
+    def table(self) -> pa.Table:
+        """All values as one table of the published form, in the order of their places."""
+        ordered = [self._parts[place] for place in sorted(self._parts)]
+        if not ordered:
+            return SCHEMA.empty_table()
+        columns: dict[str, pa.Array] = {}
+        for field in SCHEMA:
+            parts = [part[field.name] for part in ordered]
+            if field.name in self._texts:
+                columns[field.name] = self._texts[field.name].column(np.concatenate(parts))
+            else:
+                columns[field.name] = pa.concat_arrays([pa.array(part, field.type) for part in parts])
+        return pa.table(columns, schema=SCHEMA)
 
 
 def values_table(results: Iterable[tuple[int, Result]]) -> pa.Table:
     """All values as one table of the published form, in the order of the places that come with the results."""
-    frames: dict[_Frame, _Frame] = {}
-    tables: dict[int, pa.Table] = {}
+    values = _Values()
     for place, result in results:
-        frame = _Frame(result.request.periods, tuple(result.keys), result.request.by)
-        with localcontext(prec=PRECISION):
-            tables[place] = _table(result, frames.setdefault(frame, frame))
-    return pa.concat_tables(tables[place] for place in sorted(tables)) if tables else SCHEMA.empty_table()
+        values.add(place, result)
+    return values.table()

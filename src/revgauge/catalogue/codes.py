@@ -79,6 +79,7 @@ def worded(rows: pa.Table, words: Mapping[str, tuple[str, ...]]) -> pa.Table:
     """The rows with words in place of the numbers of some columns; what is empty stays empty."""
     for place, name in enumerate(rows.column_names):
         if name in words:
-            found = pa.array(words[name], pa.string()).take(rows[name].combine_chunks())
+            numbers = rows[name].combine_chunks()
+            found = pa.DictionaryArray.from_arrays(numbers, pa.array(words[name], pa.string()))
             rows = rows.set_column(place, name, found)
     return rows

@@ -14,8 +14,8 @@ import numpy as np
 from revgauge.catalogue.buckets import Keyed
 from revgauge.catalogue.context import Context
 from revgauge.catalogue.engine import day_literal
+from revgauge.catalogue.exact import Exact, Numbers
 from revgauge.catalogue.measures import Curve, Distinct, Spread
-from revgauge.catalogue.series import Numbers
 from revgauge.catalogue.spans import Days
 from revgauge.catalogue.tasks import Aggregates, Answer, Answers, Pass, Task, column_of
 from revgauge.model.period import DAY
@@ -93,12 +93,14 @@ class Distributions:
             for column in aggregates.expressions:
                 grids[column] = np.full((len(spans), keyed.width), None, dtype=object)
                 grids[column][keyed.buckets(), keyed.places] = keyed.values(column)
+            rows = {days: row for row, days in enumerate(spans)}
             for task in tasks:
-                answer = Answer(keyed.keys(task.cut.dimensions))
-                for part, column in wanted[id(task)].items():
-                    mine = grids[column][:, keyed.columns(task.cut.dimensions)]
-                    target = answer.numbers if part == "value" else answer.extras.setdefault(part, {})
-                    target.update(zip(spans, mine, strict=True))
+                columns = keyed.columns(task.cut.dimensions)
+                found = {part: grids[column][:, columns] for part, column in wanted[id(task)].items()}
+                answer = Answer(keyed.keys(task.cut.dimensions), rows, extras=found)
+                if "value" in found:  # a number of different things, and none where a span has no row
+                    counts = [[number or 0 for number in row] for row in found["value"]]
+                    answer.numbers = Exact(np.array(counts, dtype=np.int64).reshape(found["value"].shape))
                 self._answers[id(task.leaf), task.cut] = answer
 
         return Pass.of(placed, {"bucket": placed.bucket}, tasks, aggregates.expressions, take)

@@ -13,6 +13,7 @@ import numpy as np
 
 from revgauge.catalogue.buckets import Key
 from revgauge.catalogue.context import Context
+from revgauge.catalogue.exact import Numbers
 from revgauge.catalogue.facts import Scope
 from revgauge.catalogue.measures import (
     Arithmetic,
@@ -34,7 +35,7 @@ from revgauge.catalogue.params import MetricName, read_params
 from revgauge.catalogue.planner import Planner
 from revgauge.catalogue.registry import Catalogue, Metric, UnknownName
 from revgauge.catalogue.resolver import NotComputable, Resolver
-from revgauge.catalogue.series import Numbers, Reasons, Series
+from revgauge.catalogue.series import Reasons, Series
 from revgauge.catalogue.statistics import few, mean_interval, wilson
 from revgauge.catalogue.tasks import Answers, Cut, Purpose
 from revgauge.catalogue.values_of import ValuesOf
@@ -108,9 +109,9 @@ class Result:
         interval = None
         if self.numerator is not None and self.denominator is not None:
             if not self.numerator.codes[row, column]:
-                numerator = self.numerator.numbers[row, column]
+                numerator = self.numerator.decimals[row, column]
             if not self.denominator.codes[row, column]:
-                denominator = self.denominator.numbers[row, column]
+                denominator = self.denominator.decimals[row, column]
             if self.counted and numerator is not None and denominator is not None and not code:
                 interval = wilson(numerator, denominator)
                 marks += few(denominator)
@@ -123,7 +124,7 @@ class Result:
             self.metric.name,
             period,
             dimensions,
-            None if code else self.series.numbers[row, column],
+            None if code else self.series.decimals[row, column],
             self.reasons.text(code),
             tuple(marks),
             numerator,
@@ -298,15 +299,14 @@ class Evaluation:
         if len(series.codes) == len(request.periods):
             return series
         code = self.reasons.code(f"the period has not begun on {self.context.now}")
-        shape = (len(request.periods), series.codes.shape[1])
-        framed = Series.null(shape, code)
-        begun = [row for row, period in enumerate(request.periods) if period.begun or metric.looks_ahead]
-        framed.numbers[begun] = series.numbers
-        framed.codes[begun] = series.codes
-        for mark, grid in series.marks.items():
-            framed.marks[mark] = np.zeros(shape, dtype=bool)
-            framed.marks[mark][begun] = grid
-        return framed
+        begun = np.array([period.begun or metric.looks_ahead for period in request.periods])
+        if not begun.any():
+            return Series.null((len(begun), series.codes.shape[1]), code)
+        # A row of any other period stands in for one that has not begun.
+        framed = series[np.maximum(np.cumsum(begun) - 1, 0)]
+        missing = ~begun[:, np.newaxis]
+        marks = {mark: grid & ~missing for mark, grid in framed.marks.items()}
+        return Series(framed.numbers, np.where(missing, np.int32(code), framed.codes), marks)
 
 
 def _rows_for(grid: Numbers, request: Request, metric: Metric, empty: list[Any]) -> list[Any]:

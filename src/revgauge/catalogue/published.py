@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -20,34 +19,38 @@ import pyarrow.compute as pc
 from revgauge.model.period import Grain
 from revgauge.model.store import literal
 
-PLACES = Decimal(1).scaleb(-12)
+NUMBER = pa.decimal128(38, 12)
 """Published values are exact to twelve places."""
 
-NUMBER = pa.decimal128(38, 12)
+TEXT = pa.dictionary(pa.int32(), pa.string())
+"""A column of texts of which most occur often: each is there once, and every row has its number."""
 
 SCHEMA = pa.schema(
     [
-        ("metric", pa.string()),
-        ("grain", pa.string()),
-        ("period", pa.string()),
+        ("metric", TEXT),
+        ("grain", TEXT),
+        ("period", TEXT),
         ("period_start", pa.date32()),
         ("period_end", pa.date32()),
-        ("dimension", pa.string()),
-        ("dimension_value", pa.string()),
+        ("dimension", TEXT),
+        ("dimension_value", TEXT),
         ("value", NUMBER),
-        ("reason", pa.string()),
-        ("marks", pa.string()),
+        ("reason", TEXT),
+        ("marks", TEXT),
         ("numerator", NUMBER),
         ("denominator", NUMBER),
-        ("definition_version", pa.string()),
+        ("definition_version", TEXT),
     ]
 )
+
+PLAIN = pa.schema([(field.name, pa.string() if field.type == TEXT else field.type) for field in SCHEMA])
+"""The same with the texts themselves, for databases that know of nothing else."""
 
 ROW_GROUP = 122_880
 """Rows that DuckDB compresses and writes together."""
 
-WORDS = ("metric", "grain", "period", "dimension", "marks", "definition_version")
-"""Columns of few different texts. As enumerations they are written much faster than as texts, and read the same."""
+FEW = 10_000
+"""A column of no more different texts is an enumeration: written much faster than texts, and read the same."""
 
 
 @dataclass
@@ -66,15 +69,15 @@ def publish(built: Built, path: Path, facts: Mapping[str, str]) -> None:
     connection = duckdb.connect()
     try:
         connection.execute(f"ATTACH {literal(beside)} AS published (STORAGE_VERSION 'v1.0.0')")
-        # A chunk for each metric and cut, as they come, takes twice as long to write as those that the file is made of.
-        chunks = built.values.combine_chunks().to_batches(max_chunksize=ROW_GROUP)
+        chunks = built.values.to_batches(max_chunksize=ROW_GROUP)
         connection.register("computed", pa.Table.from_batches(chunks, SCHEMA))
-        for name in WORDS:
+        different = {field.name: pc.unique(built.values[field.name]) for field in SCHEMA if field.type == TEXT}
+        few = [name for name, texts in different.items() if len(texts) <= FEW]
+        for name in few:
             # An enumeration of nothing cannot be read, so there is always the empty text.
-            found = {"", *pc.unique(built.values[name]).to_pylist()}
-            listed = ", ".join(literal(word) for word in sorted(found))
+            listed = ", ".join(literal(word) for word in sorted({"", *different[name].to_pylist()}))
             connection.execute(f"CREATE TYPE published.{name}_word AS ENUM ({listed})")
-        words = ", ".join(f"CAST({name} AS published.{name}_word) AS {name}" for name in WORDS)
+        words = ", ".join(f"CAST({name} AS published.{name}_word) AS {name}" for name in few)
         values = f"SELECT * REPLACE ({words}) FROM computed"  # noqa: S608 - the same
         connection.execute(f"CREATE TABLE published.metric_values AS {values}")
         connection.execute("CREATE TABLE published.build (name VARCHAR, value VARCHAR)")

@@ -21,6 +21,7 @@ from ibis import _
 from revgauge.catalogue.accruals import PARTS, Earnings
 from revgauge.catalogue.engine import day_literal, to_decimal
 from revgauge.catalogue.evaluation import Evaluation, Request, Value
+from revgauge.catalogue.exact import PRECISION, ZERO, Exact, Numbers
 from revgauge.catalogue.measures import (
     Accrual,
     Arithmetic,
@@ -41,7 +42,6 @@ from revgauge.catalogue.measures import (
 )
 from revgauge.catalogue.registry import Metric
 from revgauge.catalogue.resolver import NotComputable
-from revgauge.catalogue.series import PRECISION, ZERO
 from revgauge.catalogue.tasks import Answer, Answers, Cut, column_of, narrowed
 from revgauge.catalogue.work import Work
 from revgauge.model.period import DAY, Period
@@ -112,7 +112,7 @@ class RowFinder:
         added = None
         if (period.begun or metric.looks_ahead) and not isinstance(measure, Unknown):
             series = Work(answers, self.evaluation.reasons, cut, [()]).series(measure, [period])
-            added = None if series.codes[0, 0] else series.numbers[0, 0]
+            added = series.at(0, 0)
         return Listing(value, metric, params, parts, added)
 
     def _part(self, name: str, leaf: Leaf, period: Period, cut: Cut, answer: Answer) -> Part:
@@ -323,16 +323,33 @@ def _add_up(leaf: Leaf, rows: list[dict[str, Any]], days: Days, period: Period, 
         return None if not rows else leaf.function(period, *columns, counts)
     if isinstance(leaf, Distinct):
         number = Decimal(len({row[CONTRIBUTION] for row in rows if row[CONTRIBUTION] is not None}))
-        answer.numbers[days] = np.array([number], dtype=object)
+        _tell(answer, days, number)
         return number
     found = [to_decimal(row[CONTRIBUTION]) for row in rows if row[CONTRIBUTION] is not None]
     with localcontext(prec=PRECISION):
         added = sum(found, ZERO)
     if isinstance(leaf, Spread):
         return _spread(leaf, found, added, gaps, days, answer)
-    answer.numbers[days] = np.array([added], dtype=object)
-    answer.gaps[days] = np.array([gaps], dtype=object)
+    _tell(answer, days, added, gaps)
     return None if gaps else added
+
+
+def _tell(answer: Answer, days: Days, number: Decimal, gaps: int = 0, extras: Mapping[str, Any] | None = None) -> None:
+    """Put what was found for one more span into an answer of one key."""
+    if days in answer.rows:
+        return  # the same rows again, as another part of the measure
+    answer.rows[days] = len(answer.rows)
+    assert not isinstance(answer.numbers, Exact)  # noqa: S101 - it is told here alone
+    answer.numbers = _below(answer.numbers, number)
+    answer.gaps = _below(answer.gaps, gaps)
+    for name, found in (extras or {}).items():
+        answer.extras[name] = _below(answer.extras.get(name), found)
+
+
+def _below(grid: Numbers | None, cell: Any) -> Numbers:
+    """A grid of one column with one cell more."""
+    row = np.array([[cell]], dtype=object)
+    return row if grid is None else np.concatenate([grid, row])
 
 
 def _spread(
@@ -346,8 +363,7 @@ def _spread(
         "p90": float(np.quantile(numbers, 0.9)) if numbers else None,
         "deviation": float(np.std(numbers, ddof=1)) if len(numbers) > 1 else None,
     }
-    for name, number in {**parts, "gaps": gaps}.items():
-        answer.extras.setdefault(name, {})[days] = np.array([number], dtype=object)
+    _tell(answer, days, added, gaps, {**parts, "gaps": gaps})
     if not found or gaps:
         return None
     chosen = fmean(numbers) if leaf.statistic == "mean" else parts[leaf.statistic]

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import ibis
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from revgauge.catalogue.buckets import Dimensions, Key, Keyed
 from revgauge.catalogue.engine import Grouping
+from revgauge.catalogue.exact import Exact, Numbers
 from revgauge.catalogue.measures import Column, Leaf, Uncut
-from revgauge.catalogue.series import Numbers
 from revgauge.catalogue.spans import Days
 from revgauge.catalogue.worth import Gaps
 from revgauge.model.period import Period
@@ -41,14 +43,22 @@ class Cut:
 
 @dataclass
 class Answer:
-    """What was found for one leaf: for each span, one number for each key, and why there is none."""
+    """What was found for one leaf: grids with a row for each span and a column for each key, and why there is none."""
 
     keys: list[Key]
-    numbers: dict[Days, Numbers] = field(default_factory=dict)
-    gaps: dict[Days, Gaps] = field(default_factory=dict)
-    extras: dict[str, dict[Days, Numbers]] = field(default_factory=dict)
+    rows: dict[Days, int] = field(default_factory=dict)
+    """The row of each span."""
+    numbers: Exact | Numbers | None = None
+    gaps: Gaps | None = None
+    """Where there is no number."""
+    extras: dict[str, Numbers] = field(default_factory=dict)
+    """What there is of a spread, by name."""
     missing: str = ""
     parts: dict[Days, dict[Key, list[Any]]] = field(default_factory=dict)
+
+    def rows_of(self, spans: Sequence[Days]) -> npt.NDArray[np.int64]:
+        """The rows of some spans, one below the other."""
+        return np.array([[self.rows[days]] for days in spans], dtype=np.int64)
 
 
 OTHER = "(other)"

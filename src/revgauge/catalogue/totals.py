@@ -20,8 +20,8 @@ from revgauge.catalogue.accruals import EARNED, UNRATED
 from revgauge.catalogue.buckets import Dimensions, Keyed, Places, Summand, Sums, bucket
 from revgauge.catalogue.context import Context
 from revgauge.catalogue.engine import day_literal
+from revgauge.catalogue.exact import Exact, Numbers
 from revgauge.catalogue.measures import Accrual, Column, Leaf, Pace, Revaluation, Total
-from revgauge.catalogue.series import Numbers
 from revgauge.catalogue.spans import Days, Span
 from revgauge.catalogue.summands import Summands
 from revgauge.catalogue.tasks import OTHER, Answer, Answers, Pass, Task
@@ -174,19 +174,18 @@ class Totals:
             places = np.arange(part.start, part.stop)
             parts.append(places[begun[part]] if cut else places)
         numbers, gaps = self._summed(question, sums, np.concatenate(parts))
+        rows = {days: row for row, days in enumerate(question.spans)}
         found: dict[Dimensions, Answer] = {}
         start = 0
         for cut, places in zip(cuts, parts, strict=True):
             keys, first = keyed.keys(cut), keyed.columns(cut).start
-            answer = found[cut] = Answer([keys[place - first] for place in places.tolist()])
-            mine = slice(start, start + len(answer.keys))
+            mine = slice(start, start + len(places))
             start = mine.stop
-            answer.numbers = dict(zip(question.spans, numbers[:, mine], strict=True))
-            if gaps is not None:
-                answer.gaps = dict(zip(question.spans, gaps[:, mine], strict=True))
+            answer = found[cut] = Answer([keys[place - first] for place in places.tolist()], rows, numbers[:, mine])
+            answer.gaps = None if gaps is None else gaps[:, mine]
         return {(id(task.leaf), task.cut): found[task.cut.dimensions] for task in tasks}
 
-    def _summed(self, question: _Question, sums: Sums, within: Places) -> tuple[Numbers, Gaps | None]:
+    def _summed(self, question: _Question, sums: Sums, within: Places) -> tuple[Exact | Numbers, Gaps | None]:
         """The numbers of each span and their gaps, for some columns of the grid of sums."""
         columns, spans = question.columns, question.spans
         worth = Worth(self.context.rates, sums, within)
@@ -198,7 +197,7 @@ class Totals:
         if question.dates:
             return worth.on_days(columns.value, spans, question.dates)
         gaps = None if columns.gap is None else sums.over(columns.gap, spans, within).units != 0
-        return sums.over(columns.value, spans, within).decimals(), gaps
+        return sums.over(columns.value, spans, within), gaps
 
 
 def _total(leaf: Leaf) -> Total:

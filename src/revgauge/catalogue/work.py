@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal, localcontext
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from revgauge.catalogue.buckets import Key
 from revgauge.catalogue.engine import to_decimal
+from revgauge.catalogue.exact import PRECISION, ZERO, Exact, Numbers
 from revgauge.catalogue.measures import (
     Arithmetic,
     At,
     Constant,
     Curve,
-    Distinct,
     Explained,
     History,
     Leaf,
@@ -29,7 +31,7 @@ from revgauge.catalogue.measures import (
     Worked,
     cut_leaves,
 )
-from revgauge.catalogue.series import PRECISION, ZERO, Numbers, Reasons, Series, apply, combine, over_runs
+from revgauge.catalogue.series import Reasons, Series, apply, combine, over_runs
 from revgauge.catalogue.spans import Days, Span
 from revgauge.catalogue.tasks import Answers, Cut
 from revgauge.model.period import Period
@@ -101,7 +103,7 @@ class Work:
             case History():
                 return self._history(measure, periods)
             case OfPeriod():
-                return self._of_periods(measure, periods, shape)
+                return self._of_periods(measure, periods)
             case Worked(function, of, emptiness):
                 return apply(function, [self.series(part, periods) for part in of], self.reasons.code(emptiness))
             case Noted(inner, mark, share, limit):
@@ -118,7 +120,8 @@ class Work:
         if any((id(leaf), self.cut.without(*uncut)) not in self.answers for leaf, uncut in cut_leaves(share)):
             return marked  # only the value was asked for, as by a listing of rows
         part = self.series(share, periods)
-        return Series(marked.numbers, marked.codes, {**marked.marks, mark: (part.codes == 0) & (part.numbers >= limit)})
+        marks = {**marked.marks, mark: (part.codes == 0) & (part.decimals >= limit)}
+        return Series(marked.numbers, marked.codes, marks)
 
     def _uncut(self, measure: Uncut, inner: Measure, periods: Run) -> Series:
         """The values for the keys without the dimensions that do not matter, each given to all keys that share it."""
@@ -129,9 +132,8 @@ class Work:
         if cut not in self._wider:
             self._wider[cut] = Work(self.answers, self.reasons, cut, keys)
         found = self._wider[cut].series(inner, periods)
-        columns = [keys.index(key) for key in shared]
-        marks = {mark: grid[:, columns] for mark, grid in found.marks.items()}
-        return Series(found.numbers[:, columns], found.codes[:, columns], marks)
+        place = {key: column for column, key in enumerate(keys)}
+        return found[:, [place[key] for key in shared]]
 
     def _history(self, measure: History, periods: Run) -> Series:
         every = looked_at(measure, periods)
@@ -140,15 +142,12 @@ class Work:
         runs = [[place[one] for one in measure.periods(period)] for period in periods]
         return over_runs(measure.function, parts, runs, len(self.keys), self.reasons.code(measure.emptiness))
 
-    def _of_periods(self, measure: OfPeriod, periods: Run, shape: tuple[int, int]) -> Series:
-        series = Series.full(shape, ZERO)
-        for row, period in enumerate(periods):
-            found = measure.number(period)
-            if found is None:
-                series.codes[row] = self.reasons.code(measure.emptiness)
-            else:
-                series.numbers[row] = found
-        return series
+    def _of_periods(self, measure: OfPeriod, periods: Run) -> Series:
+        found = [measure.number(period) for period in periods]
+        numbers = Exact.of([ZERO if number is None else number for number in found])
+        codes = [self.reasons.code(measure.emptiness) if number is None else 0 for number in found]
+        of_one_key = Series(numbers[:, np.newaxis], np.array(codes, dtype=np.int32)[:, np.newaxis])
+        return of_one_key[:, np.zeros(len(self.keys), dtype=np.int64)]
 
     def _places(self, keys: list[Key]) -> tuple[list[int], list[int]]:
         where = {key: place for place, key in enumerate(self.keys)}
@@ -160,17 +159,16 @@ class Work:
         answer = self.answers[id(leaf), self.cut]
         if answer.missing:
             return Series.null(shape, self.reasons.code(answer.missing))
-        series = Series.full(shape, ZERO)
+        assert answer.numbers is not None  # noqa: S101 - only a spread and a curve have none
         there, here = self._places(answer.keys)
-        spans = periods.days(leaf)
-        found = np.stack([answer.numbers[days] for days in spans])[:, there]
-        if isinstance(leaf, Distinct):  # counts come as they are, and none where a span has no row
-            found = np.array([[Decimal(number or 0) for number in row] for row in found], dtype=object)
-        series.numbers[:, here] = found
-        if answer.gaps and isinstance(leaf, Total):
-            gone = np.stack([answer.gaps[days] for days in spans])[:, there].astype(bool)
-            series.codes[:, here] = np.where(gone, self.reasons.code(leaf.gap_reason), 0)
-        return series
+        found = answer.rows_of(periods.days(leaf)), there
+        codes = np.zeros(shape, dtype=np.int32)
+        if answer.gaps is not None and isinstance(leaf, Total):
+            codes[:, here] = np.where(answer.gaps[found], self.reasons.code(leaf.gap_reason), 0)
+        if isinstance(answer.numbers, Exact):
+            units = _laid(answer.numbers.units[found], shape, here, 0)
+            return Series(Exact(units, answer.numbers.places), codes)
+        return Series(_laid(answer.numbers[found], shape, here, ZERO), codes)
 
     def statistics(self, leaf: Spread, periods: Run) -> dict[str, Numbers]:
         """Mean, median, p90, deviation and number of cases of a spread, by period and key; None if not asked for."""
@@ -188,7 +186,7 @@ class Work:
         there, here = self._places(answer.keys)
         found["cases"][:, here] = ZERO
         for row, days in enumerate(periods.days(leaf)):
-            parts = {name: part[days] for name, part in answer.extras.items()}
+            parts = {name: part[answer.rows[days]] for name, part in answer.extras.items()}
             for place, column in zip(there, here, strict=True):
                 if cases := parts["cases"][place]:
                     found["cases"][row, column] = Decimal(cases)
@@ -205,26 +203,37 @@ class Work:
         answer = self.answers[id(leaf), self.cut]
         if answer.missing:
             return Series.null(shape, self.reasons.code(answer.missing))
-        series = Series.null(shape, self.reasons.code("no case ended in the period"))
-        grid = self.statistics(leaf, periods)[leaf.statistic]
-        known = np.array([[number is not None for number in row] for row in grid], dtype=bool).reshape(shape)
-        series.numbers[known], series.codes[known] = grid[known], 0
+        numbers = self.statistics(leaf, periods)[leaf.statistic].copy()
+        unknown = np.array([[number is None for number in row] for row in numbers], dtype=bool).reshape(shape)
+        numbers[unknown] = ZERO
+        codes = np.where(unknown, self.reasons.code("no case ended in the period"), 0).astype(np.int32)
         if "gaps" in answer.extras:
             there, here = self._places(answer.keys)
-            gaps = np.stack([answer.extras["gaps"][days] for days in periods.days(leaf)])[:, there].astype(bool)
-            series.codes[:, here] = np.where(gaps, self.reasons.code(leaf.gap_reason), series.codes[:, here])
-        return series
+            found = answer.rows_of(periods.days(leaf)), there
+            gaps = answer.extras["gaps"][found].astype(bool)
+            codes[:, here] = np.where(gaps, self.reasons.code(leaf.gap_reason), codes[:, here])
+        return Series(numbers, codes)
 
     def _curve(self, leaf: Curve, periods: Run) -> Series:
         shape = (len(periods), len(self.keys))
         answer = self.answers[id(leaf), self.cut]
         if answer.missing:
             return Series.null(shape, self.reasons.code(answer.missing))
-        series = Series.null(shape, self.reasons.code(leaf.emptiness))
+        numbers = np.full(shape, ZERO, dtype=object)
+        codes = np.full(shape, self.reasons.code(leaf.emptiness), dtype=np.int32)
         for row, period in enumerate(periods):
             for column, key in enumerate(self.keys):
                 columns = answer.parts[leaf.days(period)].get(key)
                 number = None if columns is None else leaf.function(period, *columns)
                 if number is not None:
-                    series.numbers[row, column], series.codes[row, column] = number, 0
-        return series
+                    numbers[row, column], codes[row, column] = number, 0
+        return Series(numbers, codes)
+
+
+def _laid(
+    found: npt.NDArray[Any], shape: tuple[int, int], columns: Sequence[int], nothing: int | Decimal
+) -> npt.NDArray[Any]:
+    """A grid with what was found in some columns, and nothing in the others."""
+    grid = np.full(shape, nothing, found.dtype)
+    grid[:, columns] = found
+    return grid

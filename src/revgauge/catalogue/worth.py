@@ -18,9 +18,8 @@ import numpy.typing as npt
 from revgauge.catalogue.accruals import PARTS, Earnings
 from revgauge.catalogue.buckets import Places, Summand, Sums
 from revgauge.catalogue.context import Rates
-from revgauge.catalogue.exact import Exact
+from revgauge.catalogue.exact import PRECISION, ZERO, Exact, Numbers
 from revgauge.catalogue.measures import Pace
-from revgauge.catalogue.series import PRECISION, ZERO, Numbers
 from revgauge.catalogue.spans import Days
 from revgauge.model.period import DAY, Period
 
@@ -36,7 +35,7 @@ class Worth:
     sums: Sums
     within: Places
 
-    def on_days(self, summand: Summand, spans: Sequence[Days], dates: Sequence[date]) -> tuple[Numbers, Gaps]:
+    def on_days(self, summand: Summand, spans: Sequence[Days], dates: Sequence[date]) -> tuple[Exact, Gaps]:
         """For each span amounts of all currencies at the rates of its day, and which of them have none."""
         worth, gaps = self._nothing(len(spans)), self._no_gaps(len(spans))
         rates = {currency: [self.rates.on(currency, day) for day in dates] for currency in self.sums.currencies}
@@ -44,14 +43,14 @@ class Worth:
         factors = Exact.of([rate or ZERO for listed in rates.values() for rate in listed])
         for place, (currency, listed) in enumerate(rates.items()):
             amounts = self._over(summand, spans, currency)
-            worth += amounts.times(factors[place * len(dates) : (place + 1) * len(dates)])
+            worth += amounts * factors[place * len(dates) : (place + 1) * len(dates), np.newaxis]
             unknown = np.array([rate is None for rate in listed])
             gaps |= unknown[:, np.newaxis] & (amounts.units != 0)
-        return worth.decimals(), gaps
+        return worth, gaps
 
     def day_by_day(
         self, pace: Pace, spans: Sequence[Days], columns: tuple[Summand, Summand, Summand]
-    ) -> tuple[Numbers, Gaps]:
+    ) -> tuple[Exact | Numbers, Gaps]:
         """What balances earned over each span, and where any of it was in a currency without a rate.
 
         The columns are the changes of the balance, and these with what they would have earned and not been converted
@@ -66,17 +65,19 @@ class Worth:
             closed = self._over(changes, [Days(None, days.last) for days in spans], currency)
             grown: list[Exact] = []
             for unit, column in ((earnings.earned, earned), (earnings.unrated, unrated)):
-                late = Exact.of([Decimal(unit(currency, days.last)) for days in spans])
-                early = Exact.of([Decimal(unit(currency, day)) for day in befores])
-                grown.append(closed.times(late) - opened.times(early) - self._over(column, spans, currency))
+                late = Exact.of([Decimal(unit(currency, days.last)) for days in spans])[:, np.newaxis]
+                early = Exact.of([Decimal(unit(currency, day)) for day in befores])[:, np.newaxis]
+                grown.append(closed * late - opened * early - self._over(column, spans, currency))
             worth += grown[0]
             gaps |= grown[1].units != 0
+        if PARTS[pace] == 1:
+            return worth, gaps
         with localcontext(prec=PRECISION):
             return worth.decimals() / Decimal(PARTS[pace]), gaps
 
     def by_changed_rates(
         self, summand: Summand, changes: Summand | None, periods: Sequence[Period]
-    ) -> tuple[Numbers, Gaps]:
+    ) -> tuple[Exact, Gaps]:
         """What changed rates alone did to the balances of the day before, over each period."""
         worth, gaps = self._nothing(len(periods)), self._no_gaps(len(periods))
         first = min((period.start for period in periods), default=date.max)
@@ -84,14 +85,14 @@ class Worth:
         for currency in self.sums.currencies:
             days = self.rates.changes(currency, first, last)
             held = self._over(summand, [Days(None, day - DAY) for day in days], currency)
-            changed = held.times(Exact.of([self.rates.step(currency, day) for day in days]))
-            running = changed.added_up()
+            steps = Exact.of([self.rates.step(currency, day) for day in days])
+            running = (held * steps[:, np.newaxis]).added_up()
             low = [bisect_left(days, period.start) for period in periods]
             high = [bisect_right(days, period.closing) for period in periods]
             worth += running[high] - running[low]
             for row, period in enumerate(periods):
                 gaps[row] |= self._unrated(summand, changes, currency, period)
-        return worth.decimals(), gaps
+        return worth, gaps
 
     def _unrated(self, summand: Summand, changes: Summand | None, currency: str, period: Period) -> Gaps:
         """Whether anything was held in the currency on a day before its first quote, up to the day before the last."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from typing import TYPE_CHECKING, Any
 
-from revgauge.catalogue.series import PRECISION, ZERO
+from revgauge.catalogue.exact import PRECISION, ZERO
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir

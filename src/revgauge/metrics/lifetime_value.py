@@ -7,11 +7,11 @@ from decimal import Decimal, localcontext
 from typing import Any
 
 from revgauge.catalogue.context import Context
+from revgauge.catalogue.exact import PRECISION, ZERO
 from revgauge.catalogue.facts import Facts
 from revgauge.catalogue.measures import Constant, Curve, Measure, Unknown, Worked, accrual, count, ratio
 from revgauge.catalogue.params import ParamError
 from revgauge.catalogue.registry import Unit, metric
-from revgauge.catalogue.series import PRECISION, ZERO
 from revgauge.catalogue.spans import Fixed, UpToClosing
 from revgauge.derived.costs import Basis, margin_known
 from revgauge.derived.lifetimes import pooled, revenue_per_account

@@ -17,7 +17,7 @@ import pyarrow as pa
 from revgauge.catalogue.engine import Address, EngineError, Warehouse
 from revgauge.catalogue.engine.base import Engine, Rows
 from revgauge.catalogue.engine.connect import warehouse as connected
-from revgauge.catalogue.published import Built
+from revgauge.catalogue.published import PLAIN, Built
 from revgauge.model.store import StoreError, batches, contents, open_store, store_path
 from revgauge.project.in_place import see, standing
 
@@ -118,7 +118,7 @@ def publish_there(project: Path, address: Address, built: Built, facts: Mapping[
         return
     missing = built.not_computable
     tables = {
-        "metric_values": built.values,
+        "metric_values": built.values.cast(PLAIN),
         "build": pa.table({"name": list(facts), "value": list(facts.values())}),
         "not_computable": pa.table(
             {"metric": pa.array(missing, pa.string()), "reason": pa.array(missing.values(), pa.string())}
