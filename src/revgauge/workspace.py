@@ -31,7 +31,8 @@ from revgauge.project.in_place import standing
 from revgauge.project.own_metrics import load_own_metrics
 from revgauge.project.settings import ProjectSettings, read_settings
 from revgauge.project.warehouses import bring, open_warehouse, publish_there
-from revgauge.sources.load import LoadReport, load
+from revgauge.sources.load import load
+from revgauge.sources.outcome import LoadReport
 from revgauge.sources.problems import Problem
 
 VALUES = "values.duckdb"

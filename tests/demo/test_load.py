@@ -13,7 +13,8 @@ from tests.demo.exports_read import Exports
 
 from revgauge.demo.faults import FAULTS, REPEATED
 from revgauge.model.entities import ENTITIES
-from revgauge.sources.load import LoadReport, load
+from revgauge.sources.load import load
+from revgauge.sources.outcome import LoadReport
 
 pytestmark = pytest.mark.slow
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from revgauge.model.store import open_store
-from revgauge.sources.load import LoadReport, load
+from revgauge.sources.load import load
+from revgauge.sources.outcome import LoadReport
 
 HERE = Path(__file__).parent
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)

@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 from tests.sources.helpers import HERE, load_now, make_project, query, same_names
 
-from revgauge.sources.load import LoadReport, register_erasure
+from revgauge.sources.erasure import register_erasure
+from revgauge.sources.outcome import LoadReport
 
 CORPUS = HERE / "bad_input"
 MANIFEST = {

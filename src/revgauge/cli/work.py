@@ -13,7 +13,7 @@ from revgauge.cli.asking import tell_mistakes
 from revgauge.cli.failures import DATA_WRONG, GOOD
 from revgauge.cli.missing import in_short, status_counts
 from revgauge.cli.terminal import counted, progress, prose, write, write_json
-from revgauge.sources.load import LoadReport
+from revgauge.sources.outcome import LoadReport
 from revgauge.sources.problems import Problem
 from revgauge.workspace import BuildReport, Workspace
 
