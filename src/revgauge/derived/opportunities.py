@@ -51,21 +51,31 @@ def known_opportunities(opportunities: ir.Table, context: Context) -> ir.Table:
 
     Types and pipelines have their plain name where none is given; `won` and `closed` say what has happened by then.
     """
-    rows = context.resolved(opportunities.filter(_.duplicate_of.isnull() & context.has_come(_.created_at)))
-    rows = rows.mutate(
-        closed_at=context.known(_.closed_at),
-        accepted_at=context.known(_.accepted_at),
+    return context.resolved(opportunities.filter(is_known(context))).mutate(
+        **outcome(context),
         pitched_at=context.known(_.pitched_at),
-        type=_.type.fill_null(PLAIN_TYPE),
         pipeline=_.pipeline.fill_null(PLAIN_PIPELINE),
         currency=_.currency.fill_null(context.reporting_currency),
         created_day=context.day(_.created_at),
+        closed_day=context.day(context.known(_.closed_at)),
     )
-    return rows.mutate(
-        closed_day=context.day(_.closed_at),
-        closed=_.closed_at.notnull(),
-        won=_.closed_at.notnull() & _.is_won.fill_null(False),
-    )
+
+
+def is_known(context: Context) -> Any:
+    """Whether an opportunity had been created by the day `now` and is no duplicate."""
+    return _.duplicate_of.isnull() & context.has_come(_.created_at)
+
+
+def outcome(context: Context) -> dict[str, Any]:
+    """What an opportunity is known on the day `now` to be and to have come to, by column."""
+    closed = context.has_come(_.closed_at).fill_null(False)
+    return {
+        "type": _.type.fill_null(PLAIN_TYPE),
+        "accepted_at": context.known(_.accepted_at),
+        "closed_at": context.known(_.closed_at),
+        "closed": closed,
+        "won": closed & _.is_won.fill_null(False),
+    }
 
 
 @derived(kept=False, row_key=("opportunity_id", "account_id"))
@@ -76,7 +86,12 @@ def deals(
     exclude_loss_reasons: tuple[str, ...] = NEVER_OPPORTUNITIES,
 ) -> ir.Table:
     """The opportunities that sales figures count: of the types asked for, without those that never were any."""
-    return known_opportunities.filter(_.type.isin(types) & ~_never_was(exclude_loss_reasons))
+    return known_opportunities.filter(is_sold(types, exclude_loss_reasons))
+
+
+def is_sold(types: tuple[str, ...] = SOLD, exclude_loss_reasons: tuple[str, ...] = NEVER_OPPORTUNITIES) -> Any:
+    """Whether a known opportunity is of these types and not one that never was any."""
+    return _.type.isin(types) & ~_never_was(exclude_loss_reasons)
 
 
 def _never_was(reasons: tuple[str, ...]) -> Any:
