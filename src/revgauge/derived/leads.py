@@ -249,8 +249,8 @@ def lead_events(lead_milestones: ir.Table, usual_waits: ir.Table, lead_owners: i
         joined = joined.left_join(lead_owners, of_then)
         owner = ibis.coalesce(lead_owners.person_id, owner)
     age = seconds_between(_.at, context.end())
-    return joined.select(
-        *(name for name in lead_milestones.columns if name != "present_owner"),
+    told = joined.select(
+        *lead_milestones.columns,
         day=context.day(_.at),
         owner_id=owner,
         **{
@@ -260,6 +260,7 @@ def lead_events(lead_milestones: ir.Table, usual_waits: ir.Table, lead_owners: i
             for name in OUTCOMES
         },
     )
+    return told.drop("present_owner")
 
 
 @derived(optional=frozenset({"lead_assignments"}))

@@ -362,8 +362,8 @@ def created_deal_values(
     else:
         created = _created(deal_states, usual_cycle, context, settled=ibis.literal(False))
         first = _first(changes, "of_deal", [_.changed_at, _.then_amount, _.then_currency])
-        standing = created.left_join(first, created.opportunity_id == first.of_deal)
-    told = _.then_amount.notnull()
+        standing = created.left_join(first, created.opportunity_id == first.of_deal).drop("of_deal")
+    told = _.then_amount.notnull() & ~_.settled
     found = standing.select(
         *(name for name in created.columns if name not in {"stated", "currency", "settled"}),
         stated=ibis.ifelse(told, _.then_amount, _.stated),
@@ -383,17 +383,16 @@ def _at_period_end(
     ends = _period_ends(deal_states, context)
     dated = deal_states.left_join(ends, deal_states.created_day == ends.creation_day).drop("creation_day")
     settled = (_.closed_day <= _.closing_day).fill_null(False)
-    until = ibis.ifelse(settled, None, _.closing_day)
-    created = _created(dated, usual_cycle, context, settled=settled, told_until=until, closing_day=_.closing_day)
-    told = [created.opportunity_id == changes.of_deal, created.told_until >= changes.changed_day]
-    met = created.left_join(changes, told).filter(_.closing_day.notnull())
+    created = _created(dated, usual_cycle, context, settled=settled, closing_day=_.closing_day)
+    by_then = [created.opportunity_id == changes.of_deal, created.closing_day >= changes.changed_day]
+    met = created.left_join(changes, by_then).filter(_.closing_day.notnull())
     # Few deals change within their period. Only these are put in order: that costs more than to tell them apart.
     several = met.group_by(changed_id=_.opportunity_id).aggregate(number=_.count()).filter(_.number > 1)
     once = met.anti_join(several, met.opportunity_id == several.changed_id)
     often = met.semi_join(several, met.opportunity_id == several.changed_id)
     order = [ibis.desc("changed_at"), ibis.desc("then_amount"), ibis.desc("then_currency", nulls_first=True)]
     standing = once.union(_first(often, "opportunity_id", order))
-    return created.drop("told_until", "closing_day"), standing
+    return created.drop("closing_day"), standing
 
 
 def _first(rows: ir.Table, key: str, order: Sequence[Any]) -> ir.Table:
