@@ -340,7 +340,7 @@ def test_what_shares_no_table_comes_one_after_the_other() -> None:
     assert passes[0] == ("lead_count",)
     assert sorted(passes[1:]) == [("mrr",), ("new_mrr",)]
     before = made[: made.index("account_days")]
-    assert {"known_leads", "lead_events"} <= set(before)
+    assert {"lead_deals", "lead_states"} <= set(before)
 
 
 GRAINS: tuple[Grain, ...] = ("week", "month")

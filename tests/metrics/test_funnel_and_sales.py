@@ -138,6 +138,36 @@ def test_amounts_that_no_history_tells_are_marked(ask: Asker) -> None:
     assert (untold.value, untold.marks) == (Decimal(1400), ("from present values",))
 
 
+def test_of_several_amounts_in_a_period_the_last_stands(ask: Asker) -> None:
+    """A deal is worth its last amount of the period, the larger of one instant; a closed one what it closed with."""
+
+    def change(opportunity_id: str, changed_on: str, amount: str) -> dict[str, str]:
+        return {
+            "opportunity_id": opportunity_id,
+            "changed_at": f"{changed_on}T10:00:00Z",
+            "amount": amount,
+            "currency": "USD",
+        }
+
+    rows: Rows = {
+        "opportunities": [
+            deal("O1", "2025-03-02"),
+            deal("O2", "2025-03-02"),
+            deal("O3", "2025-03-02"),
+            deal("O4", "2025-03-02", "2025-03-20"),
+        ],
+        "opportunity_history": [
+            *(change("O1", "2025-03-02", "400"), change("O1", "2025-03-20", "650"), change("O1", "2025-03-20", "700")),
+            change("O2", "2025-03-02", "300"),
+            *(change("O3", "2025-03-05", "200"), change("O3", "2025-04-02", "900")),
+            *(change("O4", "2025-03-02", "50"), change("O4", "2025-03-03", "60")),
+        ],
+    }
+    told = ask.value(rows, "opportunities_created_value")
+    # 700 + 300 + 200 + 1000, which O4 was closed with
+    assert (told.value, told.marks) == (Decimal(2200), ())
+
+
 def test_activation_without_subscriptions_rests_on_deals_and_says_so(ask: Asker) -> None:
     """Where no subscriptions were loaded only won deals activate leads, and the value carries that mark."""
     rows: Rows = {
@@ -184,6 +214,32 @@ def test_an_open_deal_belongs_to_its_owner_of_the_day(ask: Asker) -> None:
     assert found["2025-03", "p1"] == 100
     assert found["2025-04", "p1"] == 0
     assert found["2025-04", "p2"] == 100
+
+
+def test_open_deals_are_as_many_whoever_has_them(ask: Asker) -> None:
+    """In total and by type the number of open deals is what their owners have together, though another table tells it.
+
+    A deal that was closed on the day it was created was never open at the end of a day.
+    """
+    rows: Rows = {
+        "opportunities": [
+            deal("O1", "2025-03-02", owner_id="p1"),
+            deal("O2", "2025-03-01", "2025-03-11", owner_id="p1"),
+            deal("O3", "2025-03-21", "2025-03-21", owner_id="p1", is_won="false"),
+            deal("O4", "2025-03-05", "2025-04-02", owner_id="p1", is_won="false"),
+        ],
+        "opportunity_history": [{"opportunity_id": "O1", "changed_at": "2025-03-10T12:00:00Z", "owner_id": "p2"}],
+    }
+    evaluation = ask.evaluation(rows)
+    months = (evaluation.context.calendar.parse("2025-03"),)
+    for by in ((), ("type",), ("pipeline",)):
+        (result,) = evaluation.results([Request("sales_velocity", months, {}, by)])
+        # O1 and O4 are open: 2 deals of 1000, one of two closed was won in 10 days.
+        assert [value.value for value in result.values()] == [Decimal(100)], by
+    (result,) = evaluation.results([Request("sales_velocity", months, {}, ("owner_id",))])
+    # p1 has O4 left: 1 x 1000 x 1/2 / 10; p2 has O1 and has closed nothing.
+    owned = {value.dimensions["owner_id"]: value.value for value in result.values()}
+    assert owned == {"p1": Decimal(50), "p2": None}
 
 
 def test_rows_that_do_not_count_are_listed_with_the_reason(ask: Asker) -> None:

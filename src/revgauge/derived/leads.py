@@ -15,7 +15,7 @@ from revgauge.catalogue.context import follow
 from revgauge.catalogue.engine import flag, instant_of, seconds_between, wall_clock
 from revgauge.catalogue.facts import Dimension, of_account, of_person, own
 from revgauge.catalogue.registry import derived
-from revgauge.derived.opportunities import NEVER_OPPORTUNITIES, OPPORTUNITY_DIMENSIONS, SOLD
+from revgauge.derived.opportunities import OPPORTUNITY_DIMENSIONS, is_known, is_sold, outcome
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -74,7 +74,7 @@ TOLD = ("lead_id", "account_id", "direction", "channel", "campaign_id", "owner_i
 # -- who is a lead ----------------------------------------------------------------------------------------------------
 
 
-@derived(needs=("leads.created_at",))
+@derived(kept=False, needs=("leads.created_at",))
 def known_leads(leads: ir.Table, context: Context) -> ir.Table:
     """Leads created up to the day `now`, duplicates too, with the lead under which each counts: `target_id`."""
     rows = leads.filter(context.has_come(_.created_at))
@@ -84,42 +84,57 @@ def known_leads(leads: ir.Table, context: Context) -> ir.Table:
         return rows.mutate(target_id=_.lead_id)
     links = context.warehouse.literal_table({"merged_id": "string", "survivor_id": "string"}, ends.items())
     joined = rows.left_join(links, rows.lead_id == links.merged_id)
-    return joined.mutate(target_id=ibis.coalesce(_.survivor_id, _.lead_id)).drop("merged_id", "survivor_id")
+    return joined.select(
+        **{name: rows[name] for name in rows.columns}, target_id=ibis.coalesce(links.survivor_id, rows.lead_id)
+    )
+
+
+@derived(kept=False, needs=("leads.created_at",))
+def own_leads(leads: ir.Table, context: Context) -> ir.Table:
+    """The known leads that are no duplicates, each of which counts under itself."""
+    return leads.filter(context.has_come(_.created_at), _.duplicate_of.isnull())
 
 
 @derived(kept=False, optional=frozenset({"opportunities"}))
-def lead_links(known_leads: ir.Table, opportunities: ir.Table) -> ir.Table:
+def lead_links(known_leads: ir.Table, leads: ir.Table, opportunities: ir.Table) -> ir.Table:
     """Which opportunities are a lead's: those that name it or that it names, its duplicates included."""
-    named = known_leads.filter(_.opportunity_id.notnull()).select("target_id", linked_id=_.opportunity_id)
-    naming = opportunities.filter(_.lead_id.notnull()).select(source_lead=_.lead_id, linked_id=_.opportunity_id)
-    found = naming.inner_join(known_leads, naming.source_lead == known_leads.lead_id)
-    return named.union(found.select("target_id", "linked_id")).distinct()
+    named = leads.filter(_.opportunity_id.notnull()).select(of_lead=_.lead_id, linked_id=_.opportunity_id)
+    naming = opportunities.filter(_.lead_id.notnull()).select(of_lead=_.lead_id, linked_id=_.opportunity_id)
+    links = named.union(naming)
+    found = links.inner_join(known_leads, links.of_lead == known_leads.lead_id)
+    return found.select("target_id", "linked_id").distinct()
 
 
 # -- what it reached --------------------------------------------------------------------------------------------------
 
 
-@derived(fixed={"types": SOLD, "exclude_loss_reasons": NEVER_OPPORTUNITIES})
-def lead_deals(lead_links: ir.Table, deals: ir.Table) -> ir.Table:
+@derived(optional=frozenset({"opportunities"}))
+def lead_deals(lead_links: ir.Table, opportunities: ir.Table, context: Context) -> ir.Table:
     """What the deals of each lead came to: the earliest creation, acceptance and closing as won among them."""
-    reached = lead_links.inner_join(deals, lead_links.linked_id == deals.opportunity_id)
-    return reached.group_by(of_lead=_.target_id).aggregate(
-        first_deal_at=_.created_at.min(),
-        deal_accepted_at=_.accepted_at.min(),
-        deal_won_at=ibis.ifelse(_.won, _.closed_at, None).min(),
+    reached = lead_links.inner_join(opportunities, lead_links.linked_id == opportunities.opportunity_id)
+    # Few opportunities are linked, so whether they count is asked of those alone, after the join.
+    reached = reached.select("target_id", "created_at", "loss_reason", known=is_known(context), **outcome(context))
+    counts = _.known & is_sold()
+    deals = reached.group_by(of_lead=_.target_id).aggregate(
+        first_deal_at=ibis.ifelse(counts, _.created_at, None).min(),
+        deal_accepted_at=ibis.ifelse(counts, _.accepted_at, None).min(),
+        deal_won_at=ibis.ifelse(counts & _.won, _.closed_at, None).min(),
     )
+    return deals.filter(_.first_deal_at.notnull())
 
 
 @derived(row_key=("lead_id", "account_id"), optional=frozenset({"subscriptions"}))
-def lead_states(known_leads: ir.Table, lead_deals: ir.Table, subscriptions: ir.Table, context: Context) -> ir.Table:
+def lead_states(
+    known_leads: ir.Table, own_leads: ir.Table, lead_deals: ir.Table, subscriptions: ir.Table, context: Context
+) -> ir.Table:
     """Every lead that counts with the instants of its milestones, empty where it has not reached them by `now`.
 
     `met_criteria` says how many of budget, authority, need and timing are known to be there. `<milestone>_after` is
     the time on a wall clock from the lead's creation to the milestone, in seconds, and `watched` that to the end of the
     day `now`, so that a window of n days is over at the same time of the day.
     """
-    served = _self_served(known_leads, lead_deals, subscriptions, context)
-    leads = _own_milestones(known_leads, context)
+    served = _self_served(own_leads, lead_deals, subscriptions, context)
+    leads = _own_milestones(known_leads, own_leads, context)
     leads = leads.left_join(lead_deals, leads.lead_id == lead_deals.of_lead)
     leads = leads.left_join(served, leads.lead_id == served.served_lead)
     leads = leads.mutate(
@@ -137,12 +152,12 @@ def lead_states(known_leads: ir.Table, lead_deals: ir.Table, subscriptions: ir.T
     return _told(leads, context)
 
 
-def _own_milestones(known_leads: ir.Table, context: Context) -> ir.Table:
+def _own_milestones(known_leads: ir.Table, own_leads: ir.Table, context: Context) -> ir.Table:
     """Leads that are no duplicates, with milestones of their own or else the earliest of their duplicates."""
     known = {name: context.known(_[name]) for name in OWN_FIRST}
     twins = known_leads.filter(_.duplicate_of.notnull()).group_by(twin_of=_.target_id)
     twins = twins.aggregate(**{f"twin_{name}": instant.min() for name, instant in known.items()})
-    leads = _resolved(known_leads, context, *TOLD, "disqualified_at", *OWN_FIRST, *CRITERIA)
+    leads = context.resolved(own_leads.select(*TOLD, "disqualified_at", *OWN_FIRST, *CRITERIA))
     leads = leads.left_join(twins, leads.lead_id == twins.twin_of)
     return leads.select(
         *TOLD,
@@ -152,12 +167,7 @@ def _own_milestones(known_leads: ir.Table, context: Context) -> ir.Table:
     )
 
 
-def _resolved(known_leads: ir.Table, context: Context, *columns: str) -> ir.Table:
-    """These columns of the leads that are no duplicates."""
-    return context.resolved(known_leads.filter(_.duplicate_of.isnull()).select(*columns))
-
-
-def _self_served(known_leads: ir.Table, lead_deals: ir.Table, subscriptions: ir.Table, context: Context) -> ir.Table:
+def _self_served(own_leads: ir.Table, lead_deals: ir.Table, subscriptions: ir.Table, context: Context) -> ir.Table:
     """The leads that became clients by the first subscription of their account, and when: `served_at`.
 
     Where no lead of the account won a deal, it is credited to the earliest; who subscribed before the first lead was a
@@ -165,7 +175,7 @@ def _self_served(known_leads: ir.Table, lead_deals: ir.Table, subscriptions: ir.
     """
     begun = subscriptions.filter(_.started_on <= context.today()).select("account_id", "started_on")
     begun = context.resolved(begun).group_by(subscriber=_.account_id).aggregate(subscribed_on=_.started_on.min())
-    leads = _resolved(known_leads, context, "lead_id", "account_id", "created_at")
+    leads = context.resolved(own_leads.select("lead_id", "account_id", "created_at"))
     leads = leads.mutate(created_day=context.day(_.created_at))
     won = lead_deals.filter(_.deal_won_at.notnull()).select(won_lead=_.of_lead)
     won = leads.inner_join(won, leads.lead_id == won.won_lead).select(won_account=_.account_id)
@@ -194,33 +204,67 @@ def _told(leads: ir.Table, context: Context) -> ir.Table:
     )
 
 
+@derived(kept=False, row_key=("lead_id", "account_id", "milestone"))
+def lead_milestones(lead_states: ir.Table, context: Context) -> ir.Table:
+    """One row for each milestone that a lead reached, with the instant `at` and all that is told of the lead."""
+    # Each lead meets each milestone: a union of the milestones would read the leads anew for each of them.
+    turns = [(milestone, turn) for turn, milestone in enumerate(MILESTONES)]
+    listed = context.warehouse.literal_table({"milestone": "string", "turn": "int64"}, turns)
+    at = ibis.cases(*((_.turn == turn, _[column]) for turn, column in enumerate(MILESTONES.values())))
+    return lead_states.cross_join(listed).select(*lead_states.columns, "milestone", at=at).filter(_.at.notnull())
+
+
+@derived()
+def usual_waits(lead_milestones: ir.Table) -> ir.Table:
+    """How long nine in ten took at most from a milestone to each that leads may still come to, in seconds."""
+    spent = lead_milestones.select(
+        usual_milestone=_.milestone,
+        **{name: seconds_between(_.at, _[MILESTONES[name]]).cast("float64") for name in OUTCOMES},
+    )
+    return spent.group_by("usual_milestone").aggregate(
+        **{f"usual_{name}": ibis.ifelse(_[name] >= 0, _[name], None).quantile(0.9) for name in OUTCOMES}
+    )
+
+
 @derived(
+    kept=False,
     dimensions=LEAD_DIMENSIONS,
     row_key=("lead_id", "account_id", "milestone"),
-    optional=frozenset({"lead_assignments"}),
     costly=("owner_id",),
 )
-def lead_events(lead_states: ir.Table, known_leads: ir.Table, lead_assignments: ir.Table, context: Context) -> ir.Table:
+def lead_events(lead_milestones: ir.Table, usual_waits: ir.Table, lead_owners: ir.Table, context: Context) -> ir.Table:
     """One row for each milestone that a lead reached, on its day and with the owner of that moment.
 
     The columns of the lead's other milestones say what became of it. `<milestone>_ripening` marks a row whose lead has
     not got there, was not given up, and is younger than nine in ten were that did.
     """
-    carried = [name for name in lead_states.columns if name != "present_owner"]
-    # Each lead meets each milestone: a union of the milestones would read the leads anew for each of them.
-    turns = [(milestone, turn) for turn, milestone in enumerate(MILESTONES)]
-    listed = context.warehouse.literal_table({"milestone": "string", "turn": "int64"}, turns)
-    at = ibis.cases(*((_.turn == turn, _[column]) for turn, column in enumerate(MILESTONES.values())))
-    events = lead_states.cross_join(listed).mutate(at=at).filter(_.at.notnull()).mutate(day=context.day(_.at))
-    told = (*carried, "milestone", "at", "day")
-    if not context.asks("owner_id"):
-        return _with_ripening(events.select(*told, owner_id=_.present_owner), context)
-    owners = _owners(events, known_leads, lead_assignments)
-    events = events.left_join(owners, [events.lead_id == owners.held_lead, events.milestone == owners.held_milestone])
-    return _with_ripening(events.select(*told, owner_id=ibis.coalesce(_.person_id, _.present_owner)), context)
+    usual = usual_waits
+    joined: Any = lead_milestones.left_join(usual, lead_milestones.milestone == usual.usual_milestone)
+    owner = lead_milestones.present_owner
+    if context.asks("owner_id"):
+        of_then = [
+            lead_milestones.lead_id == lead_owners.held_lead,
+            lead_milestones.milestone == lead_owners.held_milestone,
+        ]
+        joined = joined.left_join(lead_owners, of_then)
+        owner = ibis.coalesce(lead_owners.person_id, owner)
+    age = seconds_between(_.at, context.end())
+    told = joined.select(
+        *lead_milestones.columns,
+        day=context.day(_.at),
+        owner_id=owner,
+        **{
+            f"{name}_ripening": _[MILESTONES[name]].isnull()
+            & _.disqualified_at.isnull()
+            & (age < _[f"usual_{name}"]).fill_null(False)
+            for name in OUTCOMES
+        },
+    )
+    return told.drop("present_owner")
 
 
-def _owners(events: ir.Table, known_leads: ir.Table, lead_assignments: ir.Table) -> ir.Table:
+@derived(optional=frozenset({"lead_assignments"}))
+def lead_owners(lead_milestones: ir.Table, known_leads: ir.Table, lead_assignments: ir.Table) -> ir.Table:
     """Who held a lead at its milestones, where an assignment says so: the latest of those in force.
 
     A lead without assignments of its own takes those of its duplicates.
@@ -230,42 +274,18 @@ def _owners(events: ir.Table, known_leads: ir.Table, lead_assignments: ir.Table)
     held = held.select("target_id", "person_id", "valid_from", "valid_to", own=_.assigned_lead == _.target_id)
     has_own = flag(_.own).max().over(ibis.window(group_by="target_id"))
     held = held.mutate(counts=_.own | (has_own == 0)).filter(_.counts)
-    met = events.inner_join(
+    reached = lead_milestones.select("lead_id", "milestone", "at")
+    met = reached.inner_join(
         held,
         [
-            events.lead_id == held.target_id,
-            held.valid_from <= events.at,
-            held.valid_to.isnull() | (held.valid_to > events.at),
+            reached.lead_id == held.target_id,
+            held.valid_from <= reached["at"],
+            held.valid_to.isnull() | (held.valid_to > reached["at"]),
         ],
     )
     latest = ibis.window(group_by=["lead_id", "milestone"], order_by=[ibis.desc("valid_from"), ibis.desc("person_id")])
     met = met.mutate(place=ibis.row_number().over(latest)).filter(_.place == 0)
     return met.select("person_id", held_lead=_.lead_id, held_milestone=_.milestone)
-
-
-def _with_ripening(events: ir.Table, context: Context) -> ir.Table:
-    """The events with a mark for each outcome that may still come."""
-    spent = events.select(
-        usual_milestone=_.milestone,
-        **{f"spent_{name}": seconds_between(_.at, _[MILESTONES[name]]).cast("float64") for name in OUTCOMES},
-    )
-    usual = spent.group_by("usual_milestone").aggregate(
-        **{
-            f"usual_{name}": ibis.ifelse(_[f"spent_{name}"] >= 0, _[f"spent_{name}"], None).quantile(0.9)
-            for name in OUTCOMES
-        }
-    )
-    joined = events.left_join(usual, events.milestone == usual.usual_milestone)
-    age = seconds_between(_.at, context.end())
-    return joined.select(
-        *events.columns,
-        **{
-            f"{name}_ripening": _[MILESTONES[name]].isnull()
-            & _.disqualified_at.isnull()
-            & (age < _[f"usual_{name}"]).fill_null(False)
-            for name in OUTCOMES
-        },
-    )
 
 
 @derived(kept=False, dimensions=LEAD_DIMENSIONS, row_key=("lead_id", "account_id", "reason"))
@@ -314,9 +334,9 @@ def lead_waits_left_out(lead_waits: ir.Table, *, to: Step = "won") -> ir.Table:
     row_key=("opportunity_id", "account_id", "event"),
     left_out="deal_events_left_out",
 )
-def deal_origins(deal_events: ir.Table, lead_links: ir.Table, known_leads: ir.Table) -> ir.Table:
+def deal_origins(deal_events: ir.Table, lead_links: ir.Table, own_leads: ir.Table) -> ir.Table:
     """Events of deals that came from a lead, with the lead's creation; the earliest if several leads led to it."""
-    survivors = known_leads.filter(_.duplicate_of.isnull()).select("lead_id", "created_at")
+    survivors = own_leads.select("lead_id", "created_at")
     origins = lead_links.inner_join(survivors, lead_links.target_id == survivors.lead_id)
     origins = origins.group_by(origin_of="linked_id").aggregate(lead_created_at=_.created_at.min())
     joined = deal_events.inner_join(origins, deal_events.opportunity_id == origins.origin_of)

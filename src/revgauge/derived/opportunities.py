@@ -19,6 +19,8 @@ from revgauge.catalogue.registry import derived
 from revgauge.derived.billing import DIMENSIONS as ACCOUNT
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import ibis.expr.types as ir
 
     from revgauge.catalogue.context import Context
@@ -40,6 +42,8 @@ OPPORTUNITY_DIMENSIONS: dict[str, Dimension] = {
     **of_account("segment", "region", "industry"),
 }
 """Dimensions of opportunities: the owner is that of the counted event, the account is as it is now."""
+OF_THE_OWNER = frozenset(name for name, dimension in OPPORTUNITY_DIMENSIONS.items() if dimension.column == "owner_id")
+"""Dimensions by which a deal may move without being opened or closed."""
 
 
 # -- opportunities and their history ----------------------------------------------------------------------------------
@@ -51,21 +55,31 @@ def known_opportunities(opportunities: ir.Table, context: Context) -> ir.Table:
 
     Types and pipelines have their plain name where none is given; `won` and `closed` say what has happened by then.
     """
-    rows = context.resolved(opportunities.filter(_.duplicate_of.isnull() & context.has_come(_.created_at)))
-    rows = rows.mutate(
-        closed_at=context.known(_.closed_at),
-        accepted_at=context.known(_.accepted_at),
+    return context.resolved(opportunities.filter(is_known(context))).mutate(
+        **outcome(context),
         pitched_at=context.known(_.pitched_at),
-        type=_.type.fill_null(PLAIN_TYPE),
         pipeline=_.pipeline.fill_null(PLAIN_PIPELINE),
         currency=_.currency.fill_null(context.reporting_currency),
         created_day=context.day(_.created_at),
+        closed_day=context.day(context.known(_.closed_at)),
     )
-    return rows.mutate(
-        closed_day=context.day(_.closed_at),
-        closed=_.closed_at.notnull(),
-        won=_.closed_at.notnull() & _.is_won.fill_null(False),
-    )
+
+
+def is_known(context: Context) -> Any:
+    """Whether an opportunity had been created by the day `now` and is no duplicate."""
+    return _.duplicate_of.isnull() & context.has_come(_.created_at)
+
+
+def outcome(context: Context) -> dict[str, Any]:
+    """What an opportunity is known on the day `now` to be and to have come to, by column."""
+    closed = context.has_come(_.closed_at).fill_null(False)
+    return {
+        "type": _.type.fill_null(PLAIN_TYPE),
+        "accepted_at": context.known(_.accepted_at),
+        "closed_at": context.known(_.closed_at),
+        "closed": closed,
+        "won": closed & _.is_won.fill_null(False),
+    }
 
 
 @derived(kept=False, row_key=("opportunity_id", "account_id"))
@@ -76,7 +90,12 @@ def deals(
     exclude_loss_reasons: tuple[str, ...] = NEVER_OPPORTUNITIES,
 ) -> ir.Table:
     """The opportunities that sales figures count: of the types asked for, without those that never were any."""
-    return known_opportunities.filter(_.type.isin(types) & ~_never_was(exclude_loss_reasons))
+    return known_opportunities.filter(is_sold(types, exclude_loss_reasons))
+
+
+def is_sold(types: tuple[str, ...] = SOLD, exclude_loss_reasons: tuple[str, ...] = NEVER_OPPORTUNITIES) -> Any:
+    """Whether a known opportunity is of these types and not one that never was any."""
+    return _.type.isin(types) & ~_never_was(exclude_loss_reasons)
 
 
 def _never_was(reasons: tuple[str, ...]) -> Any:
@@ -186,31 +205,35 @@ def deal_events(deal_states: ir.Table, usual_cycle: ir.Table, context: Context) 
     `owner_id` is the owner at the event; `amount` is the present amount at the rate of the event's day, and
     `unconverted` marks one without a rate. `cycle_seconds` lie between creation and closing, empty where the closing
     comes first. `ripening` marks a creation whose deal is open and younger than nine in ten were when they closed.
+    `open` is the change of the number of open deals, whoever has them.
     """
     closed = _event(deal_states.filter(_.closed), "closed", ibis.literal(False))
     return _converted(_created(deal_states, usual_cycle, context).union(closed), context)
 
 
-def _created(deals: ir.Table, usual_cycle: ir.Table, context: Context) -> ir.Table:
-    """The creations of deals."""
+def _created(deals: ir.Table, usual_cycle: ir.Table, context: Context, **beside: Any) -> ir.Table:
+    """The creations of deals, with columns beside what is told of every event."""
     if not context.asks("ripening"):
-        return _event(deals, "created", ibis.literal(False))
+        return _event(deals, "created", ibis.literal(False), **beside)
     age = seconds_between(_.created_at, context.end())
-    return _event(deals.cross_join(usual_cycle), "created", ~_.closed & (age < _.usual_seconds).fill_null(False))
+    ripening = ~_.closed & (age < _.usual_seconds).fill_null(False)
+    return _event(deals.cross_join(usual_cycle), "created", ripening, **beside)
 
 
-def _event(deals: ir.Table, event: Literal["created", "closed"], ripening: Any) -> ir.Table:
+def _event(deals: ir.Table, event: Literal["created", "closed"], ripening: Any, **beside: Any) -> ir.Table:
     """What is told of deals on the day of an event."""
     return deals.select(
         *("opportunity_id", "account_id", "type", "channel", "campaign_id", "pipeline", "lead_id", "currency"),
         *("created_at", "accepted_at", "pitched_at", "closed_at", "loss_reason"),
         *("won", "closed", "pitched", "cycle_seconds"),
         event=ibis.literal(event),
+        open=ibis.ifelse(_.was_open, 1 if event == "created" else -1, 0).cast("int64"),
         day=_[f"{event}_day"],
         at=_[f"{event}_at"],
         stated=_.amount,
         ripening=ripening,
         owner_id=_[f"{event}_owner"],
+        **beside,
     )
 
 
@@ -328,42 +351,58 @@ def created_deal_values(
     `period_end` is the amount in force at the end of the period of the creation, so that a past period does not move;
     `creation` the first amount that was given; `current` today's. `present` marks an amount that no history tells.
     """
-    created = _created(deal_states, usual_cycle, context)
     if amount == "current":
+        created = _created(deal_states, usual_cycle, context)
         return _converted(created, context).mutate(present=ibis.literal(False))
-    changes = opportunity_changes.filter(_.amount.notnull())
-    settled = ibis.literal(False)
-    columns = created.columns
+    changes = opportunity_changes.filter(_.amount.notnull()).select(
+        "changed_at", "changed_day", of_deal=_.opportunity_id, then_amount=_.amount, then_currency=_.currency
+    )
     if amount == "period_end":
-        # A deal that was closed by then is worth what it was closed with, whatever its history says.
-        settled = (context.day(_.closed_at) <= _.closing_day).fill_null(False)
-        created = _with_period_end(created, "day", context)
-        ends = _with_period_end(
-            deal_states.select("closed_at", of_deal=_.opportunity_id, day=_.created_day), "day", context
-        )
-        ends = ends.filter(~settled).select("of_deal", "closing_day")
-        changes = changes.inner_join(
-            ends, [changes.opportunity_id == ends.of_deal, changes.changed_day <= ends.closing_day]
-        )
-        order = [ibis.desc("changed_at"), ibis.desc("amount"), ibis.desc("currency", nulls_first=True)]
+        created, standing = _at_period_end(deal_states, usual_cycle, changes, context)
     else:
-        order = [_.changed_at, _.amount, _.currency]
-    place = ibis.row_number().over(ibis.window(group_by="opportunity_id", order_by=order))
-    standing = changes.mutate(place=place).filter(_.place == 0)
-    standing = standing.select(of_deal=_.opportunity_id, then_amount=_.amount, then_currency=_.currency)
-    found = created.left_join(standing, created.opportunity_id == standing.of_deal).drop("of_deal")
-    told = _.then_amount.notnull()
-    found = found.select(
-        *(name for name in columns if name not in {"stated", "currency"}),
+        created = _created(deal_states, usual_cycle, context, settled=ibis.literal(False))
+        first = _first(changes, "of_deal", [_.changed_at, _.then_amount, _.then_currency])
+        standing = created.left_join(first, created.opportunity_id == first.of_deal).drop("of_deal")
+    told = _.then_amount.notnull() & ~_.settled
+    found = standing.select(
+        *(name for name in created.columns if name not in {"stated", "currency", "settled"}),
         stated=ibis.ifelse(told, _.then_amount, _.stated),
         currency=ibis.ifelse(told, ibis.coalesce(_.then_currency, _.currency), _.currency),
-        present=_.then_amount.isnull() & ~settled & _.stated.notnull(),
+        present=_.then_amount.isnull() & ~_.settled & _.stated.notnull(),
     )
     return _converted(found, context)
 
 
-def _with_period_end(created: ir.Table, day: str, context: Context) -> ir.Table:
-    """Deals with the closing day of the period that they were created in; those of no period are dropped.
+def _at_period_end(
+    deal_states: ir.Table, usual_cycle: ir.Table, changes: ir.Table, context: Context
+) -> tuple[ir.Table, ir.Table]:
+    """The creations of deals, and these with the last change up to the end of their period; of no period: dropped.
+
+    `settled` marks a deal that was closed by then: it is worth what it was closed with, whatever its history says.
+    """
+    ends = _period_ends(deal_states, context)
+    dated = deal_states.left_join(ends, deal_states.created_day == ends.creation_day).drop("creation_day")
+    settled = (_.closed_day <= _.closing_day).fill_null(False)
+    created = _created(dated, usual_cycle, context, settled=settled, closing_day=_.closing_day)
+    by_then = [created.opportunity_id == changes.of_deal, created.closing_day >= changes.changed_day]
+    met = created.left_join(changes, by_then).filter(_.closing_day.notnull())
+    # Few deals change within their period. Only these are put in order: that costs more than to tell them apart.
+    several = met.group_by(changed_id=_.opportunity_id).aggregate(number=_.count()).filter(_.number > 1)
+    once = met.anti_join(several, met.opportunity_id == several.changed_id)
+    often = met.semi_join(several, met.opportunity_id == several.changed_id)
+    order = [ibis.desc("changed_at"), ibis.desc("then_amount"), ibis.desc("then_currency", nulls_first=True)]
+    standing = once.union(_first(often, "opportunity_id", order))
+    return created.drop("closing_day"), standing
+
+
+def _first(rows: ir.Table, key: str, order: Sequence[Any]) -> ir.Table:
+    """The first row of each key in an order."""
+    place = ibis.row_number().over(ibis.window(group_by=key, order_by=order))
+    return rows.mutate(place=place).filter(_.place == 0).drop("place")
+
+
+def _period_ends(deals: ir.Table, context: Context) -> ir.Table:
+    """The days on which deals were created, with the closing day of their period; without those of no period.
 
     Only the different days meet the periods, so that the cost grows with the deals and not with periods times deals.
     """
@@ -371,10 +410,9 @@ def _with_period_end(created: ir.Table, day: str, context: Context) -> ir.Table:
         {"first_day": "date", "closing_day": "date"},
         [(period.start, period.closing) for period in context.periods if period.begun],
     )
-    days = created.select(creation_day=_[day]).distinct()
+    days = deals.select(creation_day=_.created_day).distinct()
     ends = days.inner_join(spine, [days.creation_day >= spine.first_day, days.creation_day <= spine.closing_day])
-    ends = ends.select("creation_day", "closing_day")
-    return created.inner_join(ends, created[day] == ends.creation_day).drop("creation_day")
+    return ends.select("creation_day", "closing_day")
 
 
 # -- won, for recurring revenue ---------------------------------------------------------------------------------------

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     row_key=("lead_id", "account_id"),
     left_out="lead_events_left_out",
 )
-def created_leads(known_leads: ir.Table, context: Context) -> ir.Table:
+def created_leads(own_leads: ir.Table, context: Context) -> ir.Table:
     """Leads on the day of their creation, duplicates left out, with their account as it is now.
 
     The dimensions are those of the account and not of the lead, so that they can stand beside recurring revenue.
     """
-    leads = known_leads.filter(_.duplicate_of.isnull()).select("lead_id", "account_id", "created_at")
-    return context.resolved(leads).select("lead_id", "account_id", day=context.day(_.created_at))
+    leads = context.resolved(own_leads.select("lead_id", "account_id", "created_at"))
+    return leads.select("lead_id", "account_id", day=context.day(_.created_at))

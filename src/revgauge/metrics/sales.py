@@ -24,6 +24,7 @@ from revgauge.catalogue.measures import (
 )
 from revgauge.catalogue.registry import Unit, metric
 from revgauge.catalogue.spans import During, Span, TrailingDays, UpToOpening
+from revgauge.derived.opportunities import OF_THE_OWNER
 
 NOTHING_CREATED = "no opportunity was created"
 NOTHING_CLOSED = "no deal was closed"
@@ -255,6 +256,7 @@ def _cycle(deal_events: Facts, span: Span) -> Measure:
 def sales_velocity(
     deal_events: Facts,
     open_deal_changes: Facts,
+    context: Context,
     *,
     count_: Literal["open", "created", "average"] = "open",
     lookback_days: int | None = None,
@@ -282,10 +284,12 @@ def sales_velocity(
         NOTHING_WON,
     )
     rate = _share_won(deal_events, open_deal_changes, span)
-    number: Measure = balance(open_deal_changes, "open")
+    # Opening and closing tell how many deals are open, and are read for the rest too; a handover is told elsewhere.
+    states = open_deal_changes if context.split & OF_THE_OWNER else deal_events
+    number: Measure = balance(states, "open")
     if count_ == "created":
         number = count(deal_events, where=CREATED)
     elif count_ == "average":
-        opening = balance(open_deal_changes, "open", span=UpToOpening())
+        opening = balance(states, "open", span=UpToOpening())
         number = (opening + number) * Constant(Decimal("0.5"))
     return ratio(number * value * rate, _cycle(deal_events, span), "deals are won on the day they are created")
