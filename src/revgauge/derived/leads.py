@@ -260,6 +260,7 @@ def lead_events(lead_milestones: ir.Table, usual_waits: ir.Table, lead_owners: i
             for name in OUTCOMES
         },
     )
+    # Whatever joins these events joins a table of its own: Ibis adds joins to a chain, in which `day` is not known yet.
     return told.drop("present_owner")
 
 

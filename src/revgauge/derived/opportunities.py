@@ -385,6 +385,7 @@ def _at_period_end(
     settled = (_.closed_day <= _.closing_day).fill_null(False)
     created = _created(dated, usual_cycle, context, settled=settled, closing_day=_.closing_day)
     by_then = [created.opportunity_id == changes.of_deal, created.closing_day >= changes.changed_day]
+    # The filter also ends the chain of joins, so that what is read three times below is worked out once.
     met = created.left_join(changes, by_then).filter(_.closing_day.notnull())
     # Few deals change within their period. Only these are put in order: that costs more than to tell them apart.
     several = met.group_by(changed_id=_.opportunity_id).aggregate(number=_.count()).filter(_.number > 1)
