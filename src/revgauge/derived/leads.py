@@ -74,7 +74,7 @@ TOLD = ("lead_id", "account_id", "direction", "channel", "campaign_id", "owner_i
 # -- who is a lead ----------------------------------------------------------------------------------------------------
 
 
-@derived(kept=False, needs=("leads.created_at",))
+@derived(needs=("leads.created_at",))
 def known_leads(leads: ir.Table, context: Context) -> ir.Table:
     """Leads created up to the day `now`, duplicates too, with the lead under which each counts: `target_id`."""
     rows = leads.filter(context.has_come(_.created_at))
@@ -89,16 +89,16 @@ def known_leads(leads: ir.Table, context: Context) -> ir.Table:
     )
 
 
-@derived(kept=False, needs=("leads.created_at",))
-def own_leads(leads: ir.Table, context: Context) -> ir.Table:
+@derived(kept=False)
+def own_leads(known_leads: ir.Table) -> ir.Table:
     """The known leads that are no duplicates, each of which counts under itself."""
-    return leads.filter(context.has_come(_.created_at), _.duplicate_of.isnull())
+    return known_leads.filter(_.duplicate_of.isnull())
 
 
 @derived(kept=False, optional=frozenset({"opportunities"}))
-def lead_links(known_leads: ir.Table, leads: ir.Table, opportunities: ir.Table) -> ir.Table:
+def lead_links(known_leads: ir.Table, opportunities: ir.Table) -> ir.Table:
     """Which opportunities are a lead's: those that name it or that it names, its duplicates included."""
-    named = leads.filter(_.opportunity_id.notnull()).select(of_lead=_.lead_id, linked_id=_.opportunity_id)
+    named = known_leads.filter(_.opportunity_id.notnull()).select(of_lead=_.lead_id, linked_id=_.opportunity_id)
     naming = opportunities.filter(_.lead_id.notnull()).select(of_lead=_.lead_id, linked_id=_.opportunity_id)
     links = named.union(naming)
     found = links.inner_join(known_leads, links.of_lead == known_leads.lead_id)
