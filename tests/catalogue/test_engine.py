@@ -15,6 +15,7 @@ from decimal import Decimal, localcontext
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import ibis
 import pytest
 from hypothesis import given, settings
@@ -364,3 +365,18 @@ def test_of_very_many_texts_the_oldest_are_forgotten(monkeypatch: pytest.MonkeyP
     found = [texts.of(key, functools.partial(make, key)) for key in ("a", "b", "a", "c", "a", "b")]
     assert found == ["A", "B", "A", "C", "A", "B"]
     assert made == ["a", "b", "c", "b"]
+
+
+def test_what_failed_is_tried_again(warehouse: Warehouse) -> None:
+    """A text that is no number ends the making of a table and of one that reads it; once it is one, both are made."""
+    warehouse.connection.execute("CREATE TEMP TABLE told (n VARCHAR)")
+    warehouse.connection.execute("INSERT INTO told VALUES ('one')")
+    told = warehouse.engine.promised("told", ibis.schema({"n": "string"}))
+    numbers = warehouse.keep("numbers", told.select(n=told.n.cast("int64"), same=told.n))
+    more = warehouse.keep("more", numbers.select(n=numbers.n + 1))
+    for _ in range(2):
+        with pytest.raises(duckdb.ConversionException, match="one"):
+            warehouse.pairs(more)
+    warehouse.connection.execute("UPDATE told SET n = '1'")
+    assert warehouse.pairs(more) == [(2,)]
+    assert warehouse.pairs(numbers) == [(1, "1")]

@@ -120,10 +120,11 @@ class DuckDB(Engine):
         if len(written) < len(schema):
             self._in_part.add(name)
             table = held(name)
-            view = f"CREATE TEMP VIEW {quoted(name)} AS {self.seen(name, written.names, schema)}"
+            view = f"CREATE OR REPLACE TEMP VIEW {quoted(name)} AS {self.seen(name, written.names, schema)}"
 
         def kept() -> int:
-            self.connection.execute(f"CREATE TEMP TABLE {quoted(table)} ({columns})")
+            # One may stand there without rows, if to compute them failed before.
+            self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {quoted(table)} ({columns})")
             (rows,) = self.connection.execute(f"INSERT INTO {quoted(table)} {query}").fetchall()
             if view:
                 self.connection.execute(view)

@@ -34,8 +34,15 @@ class Kept:
     """Those foreseen that have not read it yet."""
     in_use: int = 0
     """How many are reading it now."""
+    making: Pending[int] | None = None
+    """What was last asked for to make it."""
     waits: Pending[Any] | None = None
     """What was last asked for to make or drop it, in the order of all that is asked for."""
+
+    def forget_failure(self) -> None:
+        """Count as not computed where that was asked for and failed, so that it is tried again."""
+        if self.making is not None and self.making.failed:
+            self.made, self.making = None, None
 
     @property
     def whole(self) -> bool:

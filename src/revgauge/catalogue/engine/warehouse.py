@@ -247,17 +247,21 @@ class Warehouse:
         tables = [self._shelf[name] for name in found]
         for table in tables:
             table.in_use += 1
+        try:
+            for table in tables:
+                self._compute(table, found[table.name])
+            yield
+        finally:
+            for table in tables:
+                table.in_use -= 1
         for table in tables:
-            self._compute(table, found[table.name])
-        yield
-        for table in tables:
-            table.in_use -= 1
             table.readers.discard(expression.op())
             if self.frugal and table.done_with and table.made is not None:
                 self._drop(table)
 
     def _compute(self, table: Kept, needed: set[str]) -> None:
         """Make a kept table with the columns that are needed and those that readers are known to want."""
+        table.forget_failure()
         if table.made is not None and needed <= table.made:
             return
         everything = table.whole or table.made is not None
@@ -267,7 +271,7 @@ class Warehouse:
             self._drop(table)
         with self._ready(table.expression, columns):
             made = self.engine.keep(table.name, table.expression.select(*columns), table.schema)
-            table.made, table.waits = frozenset(columns), self._in_order(made)
+            table.made, table.making, table.waits = frozenset(columns), made, self._in_order(made)
         step = Step(table.label, "table", self._sources(table.expression), 0.0, 0, tuple(columns))
         self.journal.steps.append(step)
         made.then(step.took)
