@@ -20,6 +20,7 @@ import ibis
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.queries import noted_queries
 
 from revgauge.catalogue.engine import (
     Grouping,
@@ -35,8 +36,7 @@ from revgauge.catalogue.engine import (
     to_decimal,
     wall_clock,
 )
-from revgauge.catalogue.engine.base import Engine, Texts
-from revgauge.catalogue.engine.duck import DuckDB
+from revgauge.catalogue.engine.base import Texts
 from revgauge.model.entities import ENTITIES
 
 
@@ -321,15 +321,7 @@ def staff(*rows: tuple[str, str, int]) -> tuple[Warehouse, Any]:
 
 def test_a_query_is_written_once_for_all_databases_of_a_kind(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same question of another database takes the text of the first, and the answer is that of its own rows."""
-    written: list[Any] = []
-    query = DuckDB.query
-
-    def noted(engine: DuckDB, asked: Any) -> Any:
-        written.append(asked)
-        return query(engine, asked)
-
-    monkeypatch.setattr(DuckDB, "query", noted)
-    monkeypatch.setattr(Engine, "_texts", Texts())
+    written = noted_queries(monkeypatch)
     for number in (3, 4):
         warehouse, people = staff(("Ulm", "red", number), ("Ulm", "red", 1))
         (found,) = warehouse.pairs(people.aggregate(most=people.number.max()))

@@ -197,10 +197,16 @@ def test_a_password_in_the_project_file(address: str, tmp_path: Path, capsys: py
         ("postgresql://u@host/db?options=-c", "has no option options; possible are schema, sslmode"),
         ("spark://host", "lacks the host or the port"),
         ("local[0]", "`local[0]` is no warehouse"),
+        ("snowflake://me@org-account/sales", "Write `snowflake://user@account/database/schema`"),
+        ("bigquery://me@my-project/revgauge", "Write `bigquery://project_id/dataset_id`"),
+        ("databricks://adb.example.net:443/main/revgauge", "Write `databricks://server_hostname/catalog/schema`"),
+        ("trino://me:secret@trino.example.com/hive/revgauge", "put the password into the environment variable"),
+        ("trino://me@host/hive/revgauge?source=x", "possible are http_scheme"),
+        ("oracle://me@host/sales", "or name a database of snowflake, bigquery, trino, clickhouse, databricks"),
     ],
 )
 def test_an_address_that_is_none(text: str, told: str) -> None:
-    """What cannot be understood is answered with what can be written."""
+    """What cannot be understood, lacks a part or has one too many is answered with what can be written."""
     with pytest.raises(AddressError) as error:
         read_address(text)
     assert told in str(error.value)

@@ -29,8 +29,9 @@ from tests.build.company import LATE, company, published, workspace
 from tests.engines.machine import LOOPBACK
 from tests.engines.postgresql import PASSWORD, Server
 from tests.engines.test_killed_copies import ROWS, TABLES, contents, killed
+from tests.queries import noted_queries
 
-from revgauge.catalogue.engine import AddressError, DuckDB, Engine, EngineError, connect, read_address
+from revgauge.catalogue.engine import Engine, EngineError, connect, read_address
 from revgauge.catalogue.engine.connect import temporary, warehouse
 from revgauge.catalogue.engine.meaning import elsewhere, rewritten
 from revgauge.catalogue.engine.others import OTHERS
@@ -251,25 +252,6 @@ def test_addresses(written: str, parts: tuple[str, str, str]) -> None:
     assert str(found) == written.partition("?")[0]
 
 
-@pytest.mark.parametrize(
-    ("written", "told"),
-    [
-        ("snowflake://me@org-account/sales", "Write `snowflake://user@account/database/schema`"),
-        ("bigquery://me@my-project/revgauge", "Write `bigquery://project_id/dataset_id`"),
-        ("databricks://adb.example.net:443/main/revgauge", "Write `databricks://server_hostname/catalog/schema`"),
-        ("trino://me:secret@trino.example.com/hive/revgauge", "put the password into the environment variable"),
-        ("trino://me@host/hive/revgauge?source=x", "possible are http_scheme"),
-        ("oracle://me@host/sales", "or name a database of snowflake, bigquery, trino, clickhouse, databricks"),
-    ],
-)
-def test_addresses_that_cannot_be(written: str, told: str) -> None:
-    """What is missing or too much is told with how it is written; a password is refused and not repeated."""
-    with pytest.raises(AddressError) as refused:
-        read_address(written)
-    assert told in str(refused.value)
-    assert "secret" not in str(refused.value)
-
-
 COMPILERS = {
     "snowflake": SnowflakeCompiler(),
     "bigquery": BigQueryCompiler(),
@@ -282,14 +264,7 @@ COMPILERS = {
 @pytest.mark.parametrize("name", ["rev_lines", pytest.param("ops_funnel", marks=pytest.mark.slow)])
 def test_every_query_can_be_written_for_each(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each query of a worked case is written in the words of each database, and read again as such."""
-    asked: list[Any] = []
-    plain = DuckDB.query
-
-    def noted(engine: Engine, expression: Any) -> Any:
-        asked.append(expression)
-        return plain(engine, expression)
-
-    monkeypatch.setattr(DuckDB, "query", noted)
+    asked = noted_queries(monkeypatch)
     list(verify(CASES / name, CATALOGUE, lambda: temporary(read_address("duckdb:"))))
     assert len(asked) > 10
     for kind, compiler in COMPILERS.items():

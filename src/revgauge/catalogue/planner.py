@@ -39,7 +39,7 @@ _Groups = dict[_Group, list[Task]]
 
 
 class Planner:
-    """_Groups tasks, runs the queries, and answers for each leaf."""
+    """Groups tasks, runs the queries, and answers for each leaf."""
 
     def __init__(self, resolver: Resolver) -> None:
         """Plan over the tables of a resolver."""
@@ -111,7 +111,7 @@ class Planner:
                 yield each[0].grouping
 
     def _clusters(self, groups: _Groups) -> list[list[_Group]]:
-        """_Groups that share kept tables, together, and the fewest groups first."""
+        """Groups that share kept tables, together, and the fewest groups first."""
         clusters: list[tuple[set[Facts], list[_Group]]] = []
         for group in groups:
             tables, members = set(self.resolver.kept(group[0])), [group]

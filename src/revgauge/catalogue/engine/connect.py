@@ -15,7 +15,7 @@ from revgauge.catalogue.engine.address import Address
 from revgauge.catalogue.engine.base import Engine, EngineError
 from revgauge.catalogue.engine.meaning import elsewhere
 from revgauge.catalogue.engine.others import OTHERS
-from revgauge.catalogue.engine.reasons import PASSWORD, PASSWORD_FILE, PATIENCE, told, unreachable
+from revgauge.catalogue.engine.reasons import PASSWORD, PASSWORD_FILE, PATIENCE, masked, told, unreachable
 from revgauge.model.store import HOME
 
 if TYPE_CHECKING:
@@ -215,8 +215,7 @@ def _through_ibis(address: Address, *, project: bool) -> Engine:
             **{name: value for name, value in given.items() if name and value}
         )
     except Exception as error:
-        said = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
-        said = said.replace(secret, "...") if secret else said
+        said = masked((str(error).splitlines() or [type(error).__name__])[0].rstrip("."), secret)
         raise EngineError(
             f"{other.title} at {address} cannot be reached: {said}. Is the address right, is the password in the "
             f"environment variable {PASSWORD}, and does a firewall let this machine through?"

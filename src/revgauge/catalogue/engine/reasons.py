@@ -71,6 +71,11 @@ def _not_connected(text: str, who: str, address: Address) -> str:
     )
 
 
+def masked(text: str, secret: str) -> str:
+    """What a driver says, without a password that it may repeat."""
+    return text.replace(secret, "...") if secret else text
+
+
 def unreachable(text: str) -> str:
     """Why a server cannot be reached, from what the system says."""
     for sign, words in (

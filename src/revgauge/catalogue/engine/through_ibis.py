@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import ibis
-import ibis.expr.operations as ops
 import ibis.expr.schema as sch
 import pyarrow as pa
 import sqlglot.expressions as sge
@@ -27,6 +26,7 @@ from revgauge.catalogue.engine.address import Address
 from revgauge.catalogue.engine.base import Engine, EngineError, Rows, Texts, settled
 from revgauge.catalogue.engine.lane import Pending
 from revgauge.catalogue.engine.meaning import NotThere, Rule
+from revgauge.catalogue.engine.reasons import masked
 from revgauge.model.entities import ENTITIES
 from revgauge.model.fields import IBIS_TYPES
 
@@ -95,8 +95,7 @@ class ThroughIbis(Engine):
         except EngineError:
             raise
         except Exception as error:
-            said = " ".join(str(error).split()) or type(error).__name__
-            said = said.replace(self._secret, "...") if self._secret else said
+            said = masked(" ".join(str(error).split()) or type(error).__name__, self._secret)
             raise EngineError(f"{self.address} cannot go on: {said[:LONG].rstrip('.')}.") from error
 
     def tables(self) -> set[str]:
@@ -110,14 +109,14 @@ class ThroughIbis(Engine):
                 there = self.backend.get_schema(self._loaded[name])
             known = {item.name: IBIS_TYPES[item.type] for item in ENTITIES[name].fields} if name in ENTITIES else {}
             schema = settled(ibis.schema({column: known.get(column, kind) for column, kind in there.items()}))
-            self._made[name] = ops.DatabaseTable(name, schema=schema, source=self.backend).to_expr()
+            self._made[name] = self.promised(name, schema)
         return self._made[name]
 
     def add(self, name: str, rows: pa.Table) -> ir.Table:
         """A table of the session."""
         schema = settled(ibis.schema(rows.schema))
         self._fill(self._own(name), rows.to_reader())
-        self._made[name] = ops.DatabaseTable(name, schema=schema, source=self.backend).to_expr()
+        self._made[name] = self.promised(name, schema)
         return self._made[name]
 
     def _own(self, name: str) -> str:
