@@ -21,7 +21,7 @@ from benchmarks.hand_sql import FAMILIES, TOTAL, Family
 from revgauge.catalogue.build import Scope, values_table
 from revgauge.catalogue.build import build as build_catalogue
 from revgauge.catalogue.context import Context, Settings
-from revgauge.catalogue.engine import Warehouse
+from revgauge.catalogue.engine import Forms, Warehouse
 from revgauge.catalogue.evaluation import Evaluation, Request
 from revgauge.catalogue.published import Built, publish
 from revgauge.catalogue.registry import Catalogue, definitions_in
@@ -58,6 +58,7 @@ def whole_catalogue(store: Path, into: Path, memory_limit: str | None = None) ->
 def _opened(store: Path, into: Path, memory_limit: str | None) -> Warehouse:
     warehouse = Warehouse.open(store, memory_limit=memory_limit)
     warehouse.connection.execute(f"SET temp_directory = '{into.with_suffix('.scratch')}'")
+    warehouse.engine.forms = Forms(into.with_suffix(".queries"))
     return warehouse
 
 

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from revgauge.catalogue.build import Scope, build, first_day
 from revgauge.catalogue.context import Context
-from revgauge.catalogue.engine import Address, Recall, Step
+from revgauge.catalogue.engine import Address, Forms, Recall, Step
 from revgauge.catalogue.evaluation import Evaluation, Request, Result, Value
 from revgauge.catalogue.gaps import Finding, GapFinder
 from revgauge.catalogue.published import Built, Published, publish
@@ -26,7 +26,7 @@ from revgauge.catalogue.registry import Catalogue, Metric
 from revgauge.catalogue.rows import Listing, RowFinder
 from revgauge.metrics import builtin_catalogue
 from revgauge.model.period import Grain, Period
-from revgauge.model.store import HOME, project_lock, store_path
+from revgauge.model.store import HOME, QUERIES, project_lock, store_path
 from revgauge.project.in_place import standing
 from revgauge.project.own_metrics import load_own_metrics
 from revgauge.project.settings import ProjectSettings, read_settings
@@ -122,6 +122,7 @@ class Workspace:
         own = not at_warehouse and store_path(self.folder).exists() and not standing(self.folder)
         address = Address() if own else self.settings.address
         warehouse = open_warehouse(self.folder, address, self.settings.memory_limit)
+        warehouse.engine.forms = Forms(self.folder / HOME / QUERIES)
         try:
             yield Evaluation(self.catalogue, Context(warehouse, self.settings.evaluation(self.now)))
         finally:

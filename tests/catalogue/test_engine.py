@@ -36,7 +36,6 @@ from revgauge.catalogue.engine import (
     to_decimal,
     wall_clock,
 )
-from revgauge.catalogue.engine.base import Texts
 from revgauge.model.entities import ENTITIES
 
 
@@ -342,21 +341,6 @@ def test_questions_that_differ_have_each_a_text_of_their_own() -> None:
     cut = Grouping.of(people, {}, [["town"], ["team"]], {"number": people.number.sum()})
     rows = {tuple(row.values()) for row in warehouse.grouped(cut).to_pylist()}
     assert rows == {("Ulm", None, 3), ("Jena", None, 9), (None, "red", 7), (None, "blue", 5)}
-
-
-def test_of_very_many_texts_the_oldest_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two are kept: b is made again, since a was asked for after it and c came."""
-    monkeypatch.setattr(Texts, "MOST", 2)
-    made: list[str] = []
-
-    def make(key: str) -> str:
-        made.append(key)
-        return key.upper()
-
-    texts = Texts()
-    found = [texts.of(key, functools.partial(make, key)) for key in ("a", "b", "a", "c", "a", "b")]
-    assert found == ["A", "B", "A", "C", "A", "B"]
-    assert made == ["a", "b", "c", "b"]
 
 
 def test_what_failed_is_tried_again(warehouse: Warehouse) -> None:

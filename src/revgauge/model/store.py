@@ -26,6 +26,9 @@ HOME = ".revgauge"
 """The folder in a project where RevGauge keeps what it makes."""
 
 STORE = "entities.duckdb"
+QUERIES = "queries"
+"""The folder, beside the store, of how queries were written."""
+
 LOCK = "lock"
 OVERFLOW = "overflow"
 STORAGE_VERSION = "v1.0.0"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from pathlib import Path
 
 import duckdb
 
-from revgauge.model.store import HOME, literal, quoted
+from revgauge.model.store import HOME, QUERIES, literal, quoted
 from revgauge.sources.blocks import BlockRows
 
 _ERASED = "erased"
@@ -16,9 +17,10 @@ _ERASED = "erased"
 def register_erasure(project: Path, entity: str, value: str) -> None:
     """Note that a person is to stay erased: rows of that entity with this key or e-mail address no longer load.
 
-    Only a hash is kept.
+    Only a hash is kept; queries are forgotten, since somebody may have asked for the person by name.
     """
     home = project / HOME
+    shutil.rmtree(home / QUERIES, ignore_errors=True)
     home.mkdir(exist_ok=True)
     with (home / _ERASED).open("a", encoding="utf-8") as register:
         register.write(f"{entity} {hashlib.sha256(value.strip().lower().encode()).hexdigest()}\n")

@@ -21,6 +21,7 @@ from revgauge.catalogue.engine.expressions import (
     to_decimal,
     wall_clock,
 )
+from revgauge.catalogue.engine.forms import Forms
 from revgauge.catalogue.engine.recall import Recall
 from revgauge.catalogue.engine.warehouse import Grouping, Journal, Step, Warehouse
 
@@ -31,6 +32,7 @@ __all__ = [
     "DuckDB",
     "Engine",
     "EngineError",
+    "Forms",
     "Grouping",
     "Journal",
     "Recall",

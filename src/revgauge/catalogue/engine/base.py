@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import ibis.expr.datatypes as dt
@@ -16,6 +15,7 @@ import sqlglot as sg
 import sqlglot.expressions as sge
 
 from revgauge.catalogue.engine import identity
+from revgauge.catalogue.engine.forms import Blanks, Form, Forms, Wording, writers
 from revgauge.catalogue.engine.lane import Lane, Pending
 from revgauge.catalogue.engine.meaning import Rule, rewritten
 
@@ -36,28 +36,6 @@ def held(name: str) -> str:
 
 class EngineError(Exception):
     """A database cannot be reached or does not let us work; the text says what is wrong and what to do."""
-
-
-class Texts:
-    """Texts that were made once, by what tells them apart; of very many the oldest are forgotten."""
-
-    MOST = 500
-
-    def __init__(self) -> None:
-        """Start with none."""
-        self._made: dict[str, str] = {}
-        self._lock = Lock()
-
-    def of(self, key: str, make: Callable[[], str]) -> str:
-        """The text of a key, made if it is not there."""
-        with self._lock:
-            text = self._made.pop(key, None)
-        text = make() if text is None else text
-        with self._lock:
-            self._made[key] = text
-            while len(self._made) > self.MOST:
-                del self._made[next(iter(self._made))]
-        return text
 
 
 Sets = tuple[tuple[str, ...], ...]
@@ -107,8 +85,8 @@ class Engine(ABC):
     lane = Lane()
     """In which order the database works, and whether beside its caller."""
 
-    _texts = Texts()
-    """Queries that any engine has written."""
+    forms = Forms()
+    """Queries as they were written before."""
 
     @abstractmethod
     def tables(self) -> set[str]:
@@ -184,17 +162,36 @@ class Engine(ABC):
     def written(self, expression: ir.Table, schema: sch.Schema, sets: Sets = ()) -> str:
         """The query of an expression, with its columns in the types of a schema, as this database reads it.
 
-        With `sets` its rows are grouped by each of these in turn. What was written before is not written again: Ibis
-        takes much longer for a query than a database for a small one.
+        With `sets` its rows are grouped by each of these in turn.
         """
-        asked = identity.digest(type(self).__name__, identity.of_wording(expression), repr((schema, sets)))
-        return self._texts.of(asked, lambda: self.text(self.typed(grouped(self.query(expression), sets), schema)))
+        wording = Wording.of(expression)
+        writer = f"{type(self).__name__} {self.name} {type(self.backend.compiler).__qualname__}"
+        key = identity.digest(writers(), writer, wording.asked, repr((schema, sets)))
+        form = self.forms.of(key, lambda: self._form(expression, wording, schema, sets))
+        return form.filled([*map(self._named, map(self.stands_as, wording.tables)), *map(self._said, wording.days)])
 
-    def query(self, expression: ir.Table) -> sge.Query:
-        """The expression as a query of this database."""
+    def _form(self, expression: ir.Table, wording: Wording, schema: sch.Schema, sets: Sets) -> Form:
+        blanks = Blanks(wording)
+        text = self.text(self.typed(grouped(self.query(expression, blanks), sets), schema))
+        marks = [*map(self._named, blanks.tables.values()), *map(self._said, blanks.days.values())]
+        return Form.cut(text, marks)
+
+    def stands_as(self, name: str) -> str:
+        """The name in the database of a table that queries know by this one."""
+        return name
+
+    def _named(self, name: str) -> str:
+        return sg.to_identifier(name, quoted=True).sql(dialect=self.backend.dialect)
+
+    def _said(self, text: str) -> str:
+        return sge.convert(text).sql(dialect=self.backend.dialect)
+
+    def query(self, expression: ir.Table, blanks: Blanks) -> sge.Query:
+        """The expression as a query of this database, with blanks for what differs from day to day."""
         # Ibis lets parts of the query that are equal be one object, and writing a query out changes objects in place: a
         # semi or anti join that stands in two places would be lost in one of them. A copy has each part for itself.
-        query: sge.Query = self.backend.compiler.to_sqlglot(rewritten(expression, self.rules)).copy()
+        compiler = blanks.left_by(self.backend.compiler)
+        query: sge.Query = compiler.to_sqlglot(rewritten(expression, self.rules)).copy()
         return query
 
     def text(self, query: sge.Query) -> str:

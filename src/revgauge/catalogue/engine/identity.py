@@ -30,26 +30,25 @@ def of_rows(rows: pa.Table) -> str:
 
 def of_expression(expression: ir.Table, tables: Mapping[str, str]) -> str | None:
     """The identity of an expression, given that of every table it reads; None if one of them has none."""
-    return _of(expression, lambda table: tables.get(table.name))
+    return of_nodes(expression, lambda node: tables.get(node.name) if isinstance(node, ops.PhysicalTable) else None)
 
 
-def of_wording(expression: ir.Table) -> str:
-    """What tells how an expression is written, whatever rows its tables have: they are known by their names."""
-    found = _of(expression, lambda table: f"{getattr(table, 'namespace', '')} {table.name}")
-    assert found is not None  # noqa: S101 - every table has a name
-    return found
+def of_nodes(expression: ir.Table, known: Callable[[ops.PhysicalTable | ops.Literal], str | None]) -> str | None:
+    """The identity of an expression, given what is `known` of its tables and of such of its values as have another one.
 
-
-def _of(expression: ir.Table, known: Callable[[ops.PhysicalTable], str | None]) -> str | None:
+    None if of a table nothing is known.
+    """
     found: dict[Any, str] = {}
     references: dict[Any, int] = {}
     in_order, _ = Graph.from_bfs(expression.op()).toposort()
     for node in in_order:
+        leaf = known(node) if isinstance(node, ops.PhysicalTable | ops.Literal) else None
         if isinstance(node, ops.PhysicalTable):
-            table = known(node)
-            if table is None:
+            if leaf is None:
                 return None
-            found[node] = digest("table", table, repr(node.schema))
+            found[node] = digest("table", leaf, repr(node.schema))
+        elif leaf is not None:
+            found[node] = digest("value", leaf)
         elif isinstance(node, ops.Reference):
             # The number that tells two references to a table apart is counted anew in every process.
             place = references.setdefault(node, len(references))

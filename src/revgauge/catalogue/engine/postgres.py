@@ -21,6 +21,7 @@ import sqlglot.expressions as sge
 from revgauge.catalogue.engine import meaning
 from revgauge.catalogue.engine.address import Address
 from revgauge.catalogue.engine.base import Engine, EngineError, Place, Rows, held, settled
+from revgauge.catalogue.engine.forms import Blanks
 from revgauge.catalogue.engine.lane import Pending
 from revgauge.catalogue.engine.reasons import told
 from revgauge.model.store import quoted
@@ -179,7 +180,7 @@ class PostgreSQL(Engine):
         """Drop the table and its view."""
         return self.lane.later(lambda: self._run(f"DROP TABLE {quoted(held(name))} CASCADE"))
 
-    def query(self, expression: ir.Table) -> sge.Query:
+    def query(self, expression: ir.Table, blanks: Blanks) -> sge.Query:
         """The expression as a query; letters have two cases as in Unicode, which the order by bytes knows of ASCII."""
 
         def cased(node: sge.Expression) -> sge.Expression:
@@ -188,7 +189,7 @@ class PostgreSQL(Engine):
                 return sge.Paren(this=_collated(sge.Paren(this=unicode), "C"))
             return node
 
-        query: sge.Query = super().query(expression).transform(cased).assert_is(sge.Query)
+        query: sge.Query = super().query(expression, blanks).transform(cased).assert_is(sge.Query)
         return query
 
     def _made_table(self, name: str, schema: sch.Schema) -> ir.Table:

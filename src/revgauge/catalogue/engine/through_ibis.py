@@ -23,7 +23,8 @@ import sqlglot.expressions as sge
 from ibis.common.exceptions import IbisError
 
 from revgauge.catalogue.engine.address import Address
-from revgauge.catalogue.engine.base import Engine, EngineError, Rows, Texts, settled
+from revgauge.catalogue.engine.base import Engine, EngineError, Rows, settled
+from revgauge.catalogue.engine.forms import Blanks
 from revgauge.catalogue.engine.lane import Pending
 from revgauge.catalogue.engine.meaning import NotThere, Rule
 from revgauge.catalogue.engine.reasons import masked
@@ -75,7 +76,6 @@ class ThroughIbis(Engine):
         self.name = address.kind
         self.rules = rules
         self.stamp = self.stamp_of(time.time())
-        self._texts = Texts()  # of this session alone: in its texts stand the names of its tables
         self._secret = secret
         self._made: dict[str, ir.Table] = {}
         self._loaded = (self._standing() if project else Standing()).tables
@@ -136,25 +136,22 @@ class ThroughIbis(Engine):
             if any(batch.num_rows for batch in waiting):
                 self.backend.insert(name, pa.Table.from_batches(waiting))
 
-    def query(self, expression: ir.Table) -> sge.Query:
-        """The expression as a query of the tables under the names by which they stand."""
+    def query(self, expression: ir.Table, blanks: Blanks) -> sge.Query:
+        """The expression as a query, in so far as it can be one here."""
         try:
-            query = super().query(expression)
+            return super().query(expression, blanks)
         except (IbisError, NotImplementedError, NotThere) as error:
             raise EngineError(f"{self.name} cannot compute something that is needed: {error}.") from error
 
-        def standing(node: sge.Expression) -> sge.Expression:
-            if isinstance(node, sge.Table) and node.name in self._stands:
-                node.set("this", sge.to_identifier(self._stands[node.name], quoted=True))
-            return node
-
-        return query.transform(standing).assert_is(sge.Query)
+    def stands_as(self, name: str) -> str:
+        """The name with the stamp of the load or the session."""
+        return self._stands.get(name, name)
 
     def keep(self, name: str, expression: ir.Table, schema: sch.Schema) -> Pending[int]:
         """A table of the session, with all columns of the schema."""
         written = settled(expression.schema())
-        found = sge.Subquery(this=self.typed(self.query(expression), written), alias=sge.to_identifier("found"))
-        text = self.text(self.all_columns(written.names, schema).from_(found))
+        seen = self.text(self.all_columns(written.names, schema))
+        text = f"{seen} FROM ({self.written(expression, written)}) AS found"
         table = self._own(name)
 
         def kept() -> int:
