@@ -58,7 +58,7 @@ def whole_catalogue(store: Path, into: Path, memory_limit: str | None = None) ->
 def _opened(store: Path, into: Path, memory_limit: str | None) -> Warehouse:
     warehouse = Warehouse.open(store, memory_limit=memory_limit)
     warehouse.connection.execute(f"SET temp_directory = '{into.with_suffix('.scratch')}'")
-    warehouse.engine.forms = Forms(into.with_suffix(".queries"))
+    warehouse.engine.forms = Forms(into.parent / "queries")
     return warehouse
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import ibis
 import pyarrow as pa
 
+from revgauge.catalogue.engine import beside
 from revgauge.catalogue.facts import UNKNOWN, Scope
 from revgauge.catalogue.resolver import Resolver
 
@@ -69,8 +70,7 @@ class Codes:
         rows = [(name, word, code) for name in fields for code, word in enumerate(words[name])]
         numbers = warehouse.literal_table(columns, rows)
         for name in fields:
-            mine = numbers.filter(numbers.field == name).select(**{f"word_{name}": "word", f"code_{name}": "code"})
-            table = table.left_join(mine, table[name] == mine[f"word_{name}"]).drop(f"word_{name}")
+            table = beside(table, numbers.filter(numbers.field == name), {name: "word"}, {f"code_{name}": "code"})
         coded = table.select("key", **{name: table[f"code_{name}"] for name in fields})
         return Coded(warehouse.keep(f"{lookup}_codes", coded, lasting=True), words)
 

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import ibis
 from ibis import _
 
-from revgauge.catalogue.engine import Warehouse, day_literal, local_day
+from revgauge.catalogue.engine import Warehouse, beside, day_literal, local_day
 from revgauge.catalogue.facts import UNKNOWN, Scope
 from revgauge.model.period import DAY, Calendar, Period
 
@@ -222,14 +222,13 @@ class Context:
 
     def with_rate(self, table: ir.Table, currency: str, day: str) -> ir.Table:
         """The table with a column `rate`: the worth of a unit of its currency on its day, empty if not known."""
-        own = table[currency].fill_null(self.reporting_currency)
-        daily = self.daily_rates()
-        joined = table.left_join(daily, [own == daily.rate_currency, table[day] == daily.rate_day])
-        one = ibis.literal(Decimal(1)).cast("decimal(18, 8)")
-        return joined.select(
-            *[table[name] for name in table.columns],
-            rate=ibis.ifelse(own == self.reporting_currency, one, daily.rate),
-        )
+
+        def rate(mine: Any, theirs: Any) -> Any:
+            own = mine(currency).fill_null(self.reporting_currency) == self.reporting_currency
+            return ibis.ifelse(own, ibis.literal(Decimal(1)).cast("decimal(18, 8)"), theirs("rate"))
+
+        # A row without a currency has the reporting one, which needs no quote.
+        return beside(table, self.daily_rates(), {currency: "rate_currency", day: "rate_day"}, {"rate": rate})
 
     def merged(self, entity: str, link: str = "duplicate_of") -> dict[str, str]:
         """For each row that was merged away, the key of its survivor."""
@@ -269,9 +268,11 @@ class Context:
             columns = {"merged_id": "string", "target_id": "string"}
             self._tables[name] = self.warehouse.literal_table(columns, targets.items())
         links = self._tables[name]
-        joined = table.left_join(links, table[column] == links.merged_id)
-        replaced = ibis.coalesce(links.target_id, table[column])
-        return joined.select(**{name: replaced if name == column else table[name] for name in table.columns})
+
+        def replaced(mine: Any, theirs: Any) -> Any:
+            return ibis.coalesce(theirs("target_id"), mine(column))
+
+        return beside(table, links, {column: "merged_id"}, {column: replaced})
 
     def or_unknown(self, column: Any) -> Any:
         """A dimension, with a word for what is missing."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from revgauge.catalogue.buckets import Keyed
 from revgauge.catalogue.context import Context
-from revgauge.catalogue.engine import day_literal
+from revgauge.catalogue.engine import beside, day_literal
 from revgauge.catalogue.exact import Exact, Numbers
 from revgauge.catalogue.measures import Curve, Distinct, Spread
 from revgauge.catalogue.spans import Days
@@ -73,7 +73,7 @@ class Distributions:
             # A day meets its spans by an equality, which costs a database less than two comparisons.
             rows = [(place, first + number * DAY) for place, first, length in begun for number in range(length)]
             listed = warehouse.literal_table({"bucket": "int64", "span_day": "date"}, rows)
-            return table.inner_join(listed, table[at] == listed.span_day).drop("span_day")
+            return beside(table, listed, {at: "span_day"}, how="inner")
         listed = warehouse.literal_table(
             {"bucket": "int64", "span_first": "date", "span_last": "date"},
             [(place, days.first or date.min.replace(year=1), days.last) for place, days in enumerate(spans)],

@@ -18,7 +18,7 @@ from ibis.common.deferred import Deferred
 from revgauge.catalogue.accruals import EARNED, UNRATED
 from revgauge.catalogue.codes import Coded, Codes, worded
 from revgauge.catalogue.distributions import Distributions
-from revgauge.catalogue.engine import Grouping
+from revgauge.catalogue.engine import Grouping, beside
 from revgauge.catalogue.facts import UNKNOWN, Dimension, Facts, Scope
 from revgauge.catalogue.measures import Accrual, Leaf, Measure, Revaluation, Total
 from revgauge.catalogue.registry import UnknownName
@@ -199,14 +199,11 @@ class Planner:
             dimension = available[name]
             if dimension.lookup is not None:
                 lookups.setdefault((dimension.lookup, dimension.column), []).append(name)
-        joined: Any = table
+        joined = table
         for (lookup, column), found in lookups.items():
             coded = codes.get(lookup)
             attributes = coded.table if coded else self.resolver.table(self.resolver.facts(lookup, {}, Scope()))
-            attributes = attributes.select(
-                **{f"key_of_{column}": attributes.key, **{f"found_{name}": attributes[name] for name in found}}
-            )
-            joined = joined.left_join(attributes, table[column] == attributes[f"key_of_{column}"])
+            joined = beside(joined, attributes, {column: "key"}, {f"found_{name}": name for name in found})
         cuts: dict[str, Any] = {}
         for name in names:
             dimension = available[name]

@@ -12,7 +12,7 @@ import ibis
 from ibis import _
 
 from revgauge.catalogue.context import follow
-from revgauge.catalogue.engine import flag, instant_of, seconds_between, wall_clock
+from revgauge.catalogue.engine import beside, flag, instant_of, seconds_between, wall_clock, with_match, without_match
 from revgauge.catalogue.facts import Dimension, of_account, of_person, own
 from revgauge.catalogue.registry import derived
 from revgauge.derived.opportunities import OPPORTUNITY_DIMENSIONS, is_known, is_sold, outcome
@@ -83,10 +83,11 @@ def known_leads(leads: ir.Table, context: Context) -> ir.Table:
     if not ends:
         return rows.mutate(target_id=_.lead_id)
     links = context.warehouse.literal_table({"merged_id": "string", "survivor_id": "string"}, ends.items())
-    joined = rows.left_join(links, rows.lead_id == links.merged_id)
-    return joined.select(
-        **{name: rows[name] for name in rows.columns}, target_id=ibis.coalesce(links.survivor_id, rows.lead_id)
-    )
+
+    def target(mine: Any, theirs: Any) -> Any:
+        return ibis.coalesce(theirs("survivor_id"), mine("lead_id"))
+
+    return beside(rows, links, {"lead_id": "merged_id"}, {"target_id": target})
 
 
 @derived(kept=False)
@@ -101,7 +102,7 @@ def lead_links(known_leads: ir.Table, opportunities: ir.Table) -> ir.Table:
     named = known_leads.filter(_.opportunity_id.notnull()).select(of_lead=_.lead_id, linked_id=_.opportunity_id)
     naming = opportunities.filter(_.lead_id.notnull()).select(of_lead=_.lead_id, linked_id=_.opportunity_id)
     links = named.union(naming)
-    found = links.inner_join(known_leads, links.of_lead == known_leads.lead_id)
+    found = beside(links, known_leads, {"of_lead": "lead_id"}, {"target_id": "target_id"}, how="inner")
     return found.select("target_id", "linked_id").distinct()
 
 
@@ -111,7 +112,7 @@ def lead_links(known_leads: ir.Table, opportunities: ir.Table) -> ir.Table:
 @derived(optional=frozenset({"opportunities"}))
 def lead_deals(lead_links: ir.Table, opportunities: ir.Table, context: Context) -> ir.Table:
     """What the deals of each lead came to: the earliest creation, acceptance and closing as won among them."""
-    reached = lead_links.inner_join(opportunities, lead_links.linked_id == opportunities.opportunity_id)
+    reached = beside(lead_links, opportunities, {"linked_id": "opportunity_id"}, how="inner")
     # Few opportunities are linked, so whether they count is asked of those alone, after the join.
     reached = reached.select("target_id", "created_at", "loss_reason", known=is_known(context), **outcome(context))
     counts = _.known & is_sold()
@@ -135,10 +136,10 @@ def lead_states(
     """
     served = _self_served(own_leads, lead_deals, subscriptions, context)
     leads = _own_milestones(known_leads, own_leads, context)
-    leads = leads.left_join(lead_deals, leads.lead_id == lead_deals.of_lead)
-    leads = leads.left_join(served, leads.lead_id == served.served_lead)
+    leads = beside(beside(leads, lead_deals, {"lead_id": "of_lead"}), served, {"lead_id": "served_lead"})
     leads = leads.mutate(
-        opportunity_at=ibis.ifelse(_.of_lead.notnull(), ibis.coalesce(_.converted_at, _.first_deal_at), None),
+        # Each lead that has deals has a first one.
+        opportunity_at=ibis.ifelse(_.first_deal_at.notnull(), ibis.coalesce(_.converted_at, _.first_deal_at), None),
         activated_at=ibis.coalesce(_.deal_won_at, _.served_at),
         met_criteria=sum(ibis.ifelse(_[name].fill_null(False), 1, 0) for name in CRITERIA),
     )
@@ -158,8 +159,7 @@ def _own_milestones(known_leads: ir.Table, own_leads: ir.Table, context: Context
     twins = known_leads.filter(_.duplicate_of.notnull()).group_by(twin_of=_.target_id)
     twins = twins.aggregate(**{f"twin_{name}": instant.min() for name, instant in known.items()})
     leads = context.resolved(own_leads.select(*TOLD, "disqualified_at", *OWN_FIRST, *CRITERIA))
-    leads = leads.left_join(twins, leads.lead_id == twins.twin_of)
-    return leads.select(
+    return beside(leads, twins, {"lead_id": "twin_of"}).select(
         *TOLD,
         *CRITERIA,
         disqualified_at=context.known(_.disqualified_at),
@@ -177,11 +177,10 @@ def _self_served(own_leads: ir.Table, lead_deals: ir.Table, subscriptions: ir.Ta
     begun = context.resolved(begun).group_by(subscriber=_.account_id).aggregate(subscribed_on=_.started_on.min())
     leads = context.resolved(own_leads.select("lead_id", "account_id", "created_at"))
     leads = leads.mutate(created_day=context.day(_.created_at))
-    won = lead_deals.filter(_.deal_won_at.notnull()).select(won_lead=_.of_lead)
-    won = leads.inner_join(won, leads.lead_id == won.won_lead).select(won_account=_.account_id)
+    won = with_match(leads, lead_deals.filter(_.deal_won_at.notnull()), {"lead_id": "of_lead"})
     # The earliest of the leads up to the subscription is the earliest of all, if there is any.
     before = leads.inner_join(begun, [leads.account_id == begun.subscriber, leads.created_day <= begun.subscribed_on])
-    before = before.anti_join(won, before.account_id == won.won_account)
+    before = without_match(before.select(*leads.columns, "subscribed_on"), won, {"account_id": "account_id"})
     in_order = ibis.window(group_by="account_id", order_by=["created_at", "lead_id"])
     first = before.mutate(place=ibis.row_number().over(in_order)).filter(_.place == 0)
     started = instant_of(_.subscribed_on.cast("timestamp"), context.settings.time_zone)
@@ -238,16 +237,11 @@ def lead_events(lead_milestones: ir.Table, usual_waits: ir.Table, lead_owners: i
     The columns of the lead's other milestones say what became of it. `<milestone>_ripening` marks a row whose lead has
     not got there, was not given up, and is younger than nine in ten were that did.
     """
-    usual = usual_waits
-    joined: Any = lead_milestones.left_join(usual, lead_milestones.milestone == usual.usual_milestone)
-    owner = lead_milestones.present_owner
+    joined = beside(lead_milestones, usual_waits, {"milestone": "usual_milestone"})
+    owner = _.present_owner
     if context.asks("owner_id"):
-        of_then = [
-            lead_milestones.lead_id == lead_owners.held_lead,
-            lead_milestones.milestone == lead_owners.held_milestone,
-        ]
-        joined = joined.left_join(lead_owners, of_then)
-        owner = ibis.coalesce(lead_owners.person_id, owner)
+        joined = beside(joined, lead_owners, {"lead_id": "held_lead", "milestone": "held_milestone"})
+        owner = ibis.coalesce(_.person_id, owner)
     age = seconds_between(_.at, context.end())
     told = joined.select(
         *lead_milestones.columns,

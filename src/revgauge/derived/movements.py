@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import ibis
 from ibis import _
 
-from revgauge.catalogue.engine import MONEY, as_money, flag, times
+from revgauge.catalogue.engine import MONEY, as_money, beside, flag, times
 from revgauge.catalogue.facts import own
 from revgauge.catalogue.registry import derived
 from revgauge.derived.subscriptions import ACCOUNT_DIMENSIONS, LEFT_OUT, whole_of
@@ -48,8 +48,7 @@ def mrr_movements(
     if context.holds(mixed_accounts):
         plain = plain.union(_summed_currencies(days.filter(_.mixed), carried))
     moved = plain.filter((_.was | _.is_customer) & ((_.was != _.is_customer) | (_.rise != 0)))
-    first = first_payments.rename({f"of_{name}": name for name in whole})
-    moved = moved.left_join(first, [moved[name] == first[f"of_{name}"] for name in whole])
+    moved = beside(moved, first_payments, {name: name for name in whole})
     kind = ibis.cases(
         (~_.was & (_.day == _.first_paid), "new"),
         (~_.was, "reactivation"),
@@ -110,13 +109,11 @@ def departures(mrr_movements: ir.Table, subscription_changes: ir.Table, context:
     left = mrr_movements.filter(_.kind == "churn")
     lost = subscription_changes.filter((_.old_mrr > 0) & (_.new_mrr <= 0))
     lost = context.with_rate(lost, "old_currency", "rate_day")
+    keys = (*whole, "day")
     lost = lost.select(
-        **{f"of_{name}": _[name] for name in (*whole, "day")},
-        subscription_id=_.subscription_id,
-        reason=_.cancel_reason,
-        size=times(_.old_mrr, _.rate.fill_null(Decimal(1))),
+        *keys, "subscription_id", reason=_.cancel_reason, size=times(_.old_mrr, _.rate.fill_null(Decimal(1)))
     )
-    pairs = left.left_join(lost, [left[name] == lost[f"of_{name}"] for name in (*whole, "day")])
+    pairs = beside(left, lost, {name: name for name in keys})
     largest = ibis.window(
         group_by=[*whole, "day"],
         order_by=[ibis.desc(_.size.fill_null(Decimal(0))), ibis.desc("subscription_id")],

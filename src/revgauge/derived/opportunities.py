@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import ibis
 from ibis import _
 
-from revgauge.catalogue.engine import as_money, flag, seconds_between, times
+from revgauge.catalogue.engine import as_money, beside, flag, seconds_between, times, with_match, without_match
 from revgauge.catalogue.facts import Dimension, of_account, of_person, own
 from revgauge.catalogue.registry import derived
 from revgauge.derived.billing import DIMENSIONS as ACCOUNT
@@ -262,7 +262,7 @@ def _with_stages_reached(
     seen = seen.aggregate(
         **{f"seen_{place}": _.stage.isin(sorted(names)).any() for place, names in enumerate(late) if names != every}
     )
-    deals = deals.left_join(seen, deals.opportunity_id == seen.seen_id)
+    deals = beside(deals, seen, {"opportunity_id": "seen_id"}, {name: name for name in seen.columns})
     reached = [
         _.pipeline.isin(pipelines) & (_.seen_id.notnull() if names == every else _[f"seen_{place}"].fill_null(False))
         for place, (names, pipelines) in enumerate(late.items())
@@ -362,7 +362,7 @@ def created_deal_values(
     else:
         created = _created(deal_states, usual_cycle, context, settled=ibis.literal(False))
         first = _first(changes, "of_deal", [_.changed_at, _.then_amount, _.then_currency])
-        standing = created.left_join(first, created.opportunity_id == first.of_deal).drop("of_deal")
+        standing = beside(created, first, {"opportunity_id": "of_deal"})
     told = _.then_amount.notnull() & ~_.settled
     found = standing.select(
         *(name for name in created.columns if name not in {"stated", "currency", "settled"}),
@@ -381,7 +381,7 @@ def _at_period_end(
     `settled` marks a deal that was closed by then: it is worth what it was closed with, whatever its history says.
     """
     ends = _period_ends(deal_states, context)
-    dated = deal_states.left_join(ends, deal_states.created_day == ends.creation_day).drop("creation_day")
+    dated = beside(deal_states, ends, {"created_day": "creation_day"})
     settled = (_.closed_day <= _.closing_day).fill_null(False)
     created = _created(dated, usual_cycle, context, settled=settled, closing_day=_.closing_day)
     by_then = [created.opportunity_id == changes.of_deal, created.closing_day >= changes.changed_day]
@@ -389,8 +389,8 @@ def _at_period_end(
     met = created.left_join(changes, by_then).filter(_.closing_day.notnull())
     # Few deals change within their period. Only these are put in order: that costs more than to tell them apart.
     several = met.group_by(changed_id=_.opportunity_id).aggregate(number=_.count()).filter(_.number > 1)
-    once = met.anti_join(several, met.opportunity_id == several.changed_id)
-    often = met.semi_join(several, met.opportunity_id == several.changed_id)
+    once = without_match(met, several, {"opportunity_id": "changed_id"})
+    often = with_match(met, several, {"opportunity_id": "changed_id"})
     order = [ibis.desc("changed_at"), ibis.desc("then_amount"), ibis.desc("then_currency", nulls_first=True)]
     standing = once.union(_first(often, "opportunity_id", order))
     return created.drop("closing_day"), standing

@@ -13,7 +13,7 @@ import ibis
 import ibis.expr.datatypes as dt
 from ibis import _
 
-from revgauge.catalogue.engine import MONEY, as_money, flag, times
+from revgauge.catalogue.engine import MONEY, as_money, beside, flag, times
 from revgauge.catalogue.registry import derived
 from revgauge.derived.subscriptions import ACCOUNT_DIMENSIONS, LEFT_OUT, whole_of
 
@@ -126,10 +126,13 @@ def held_before(changes: ir.Table, whole: tuple[str, ...], every: ir.Table | Non
     counted = turns.group_by(*same, "day").aggregate(change=(flag(_.is_live) - flag(_.was_live)).sum())
     earlier = ibis.window(group_by=list(same), order_by="day", preceding=None, following=0)
     before = counted.mutate(before=_.change.sum().over(earlier) - _.change).filter(_.before > 0)
-    keys = {f"held_{name}": _[name] for name in (*same, "day")}
-    held = before.group_by(**keys).aggregate(rows_held=_.before.max())
-    joined = changes.left_join(held, [changes[name] == held[f"held_{name}"] for name in (*same, "day")])
-    return joined.mutate(held=_.rows_held.notnull()).drop("rows_held", *keys)
+    keys = (*same, "day")
+    held = before.group_by(*keys).aggregate(rows_held=_.before.max())
+
+    def is_held(_mine: Any, theirs: Any) -> Any:
+        return theirs("rows_held").notnull()
+
+    return beside(changes, held, {name: name for name in keys}, {"held": is_held})
 
 
 def split(changes: ir.Table, *, old: Any, new: Any, kind: dt.Decimal) -> ir.Table:

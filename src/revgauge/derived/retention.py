@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import ibis
 from ibis import _
 
-from revgauge.catalogue.engine import MONEY, as_money, day_literal, flag, times
+from revgauge.catalogue.engine import MONEY, as_money, beside, day_literal, flag, times
 from revgauge.catalogue.facts import own
 from revgauge.catalogue.registry import derived
 from revgauge.derived.subscriptions import ACCOUNT_DIMENSIONS, LEFT_OUT, whole_of
@@ -60,12 +60,14 @@ def _placed(table: ir.Table, ends: Sequence[tuple[date, date]], context: Context
         first = ends[place - 1][0] + DAY if place else last
         rows += [(first + timedelta(days=number), counts_from) for number in range((last - first).days + 1)]
     calendar = context.warehouse.literal_table({"calendar_day": "date", "counts_from": "date"}, rows)
-    joined = table.left_join(calendar, table["day"] == calendar.calendar_day)
-    early = ibis.literal(None).cast("date")
-    if ends:
-        early = ibis.ifelse(table["day"] <= day_literal(ends[0][0]), day_literal(ends[0][1]), None)
-    columns = {name: joined[name] for name in table.columns if name != "day"}
-    return joined.select(**columns, day=ibis.coalesce(early, joined.counts_from)).filter(_.day.notnull())
+
+    def placed(mine: Any, theirs: Any) -> Any:
+        if not ends:
+            return theirs("counts_from")
+        early = ibis.ifelse(mine("day") <= day_literal(ends[0][0]), day_literal(ends[0][1]), None)
+        return ibis.coalesce(early, theirs("counts_from"))
+
+    return beside(table, calendar, {"day": "calendar_day"}, {"day": placed}).filter(_.day.notnull())
 
 
 @derived(per_period=True, dimensions=ACCOUNT_DIMENSIONS, row_key=("account_id",), left_out=LEFT_OUT)
@@ -117,7 +119,7 @@ def _netted(days: ir.Table, spans: Sequence[_Span], whole: tuple[str, ...], cont
     ]
     kinds = {"calendar_day": "date", "inside": "date", "after_it": "date"}
     calendar = context.warehouse.literal_table(kinds, rows)
-    placed = days.left_join(calendar, days.day == calendar.calendar_day)
+    placed = beside(days, calendar, {"day": "calendar_day"})
     if spans:
         early, first = placed.day <= day_literal(spans[0].opening), day_literal(spans[0].counts_from)
         placed = placed.mutate(after_it=ibis.ifelse(early, first, placed.after_it))
@@ -179,7 +181,6 @@ def _steps(ends: ir.Table, whole: tuple[str, ...]) -> ir.Table:
     def added(then: Any, later: Any) -> dict[str, Any]:
         member = then > 0
         return {
-            "opening": then,
             "net": ibis.ifelse(member, later, nothing),
             "gross": ibis.ifelse(member, ibis.least(then, later), nothing),
             "customers": flag(member),
@@ -188,7 +189,9 @@ def _steps(ends: ir.Table, whole: tuple[str, ...]) -> ir.Table:
 
     after = added(_.then_after, _.later_after)
     before = added((_.then_after - _.then).cast(kind), (_.later_after - _.later).cast(kind))
-    return states.select(*whole, "currency", "day", **{name: after[name] - before[name] for name in after})
+    changes = {name: after[name] - before[name] for name in after} | {"opening": _.then}
+    # Where the account was no customer of the opening day, and is none, whatever it does later adds nothing.
+    return states.filter((_.then != 0) | (_.then_after > 0)).select(*whole, "currency", "day", **changes)
 
 
 def _needing_rates(account_days: ir.Table, mixed_accounts: ir.Table, context: Context, fx: Fx) -> ir.Table | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import ibis
 from ibis import _
 
-from revgauge.catalogue.engine import day_literal
+from revgauge.catalogue.engine import beside, day_literal
 from revgauge.catalogue.facts import WHOLE_DIMENSIONS, Dimension, of_account, of_subscription, own
 from revgauge.catalogue.registry import derived
 from revgauge.model.period import DAY
@@ -87,8 +87,7 @@ def subscription_rows(
         cancel_reason=_.cancel_reason,
         term_stop=context.known_day(_.ended_on),
     )
-    rows = rows.left_join(terms, rows.subscription_id == terms.term_id)
-    rows = rows.select(
+    rows = beside(rows, terms, {"subscription_id": "term_id"}).select(
         "subscription_id",
         "account_id",
         "currency",

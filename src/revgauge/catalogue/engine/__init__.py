@@ -22,6 +22,7 @@ from revgauge.catalogue.engine.expressions import (
     wall_clock,
 )
 from revgauge.catalogue.engine.forms import Forms
+from revgauge.catalogue.engine.joins import beside, with_match, without_match
 from revgauge.catalogue.engine.recall import Recall
 from revgauge.catalogue.engine.warehouse import Grouping, Journal, Step, Warehouse
 
@@ -39,6 +40,7 @@ __all__ = [
     "Step",
     "Warehouse",
     "as_money",
+    "beside",
     "day_literal",
     "days_between",
     "flag",
@@ -49,4 +51,6 @@ __all__ = [
     "times",
     "to_decimal",
     "wall_clock",
+    "with_match",
+    "without_match",
 ]

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import ibis.expr.operations as ops
-from ibis.common.graph import Graph
+
+from revgauge.catalogue.engine.graph import in_order
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -28,8 +29,7 @@ def demand(expression: ir.Table, columns: Iterable[str] | None = None) -> Demand
     wanted: dict[Any, set[str]] = {root: set(root.schema.names if columns is None else columns)}
     found: Demand = {}
     # Whoever reads a relation comes before it, so that its demand is whole when its turn comes.
-    in_order, _ = Graph.from_bfs(root).toposort()
-    for node in reversed(list(in_order)):
+    for node in reversed(in_order(root)):
         if not isinstance(node, ops.Relation):
             continue
         names = wanted.setdefault(node, set())

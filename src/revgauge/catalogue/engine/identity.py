@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import ibis.expr.operations as ops
-from ibis.common.graph import Graph
+
+from revgauge.catalogue.engine.graph import in_order
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -40,8 +41,7 @@ def of_nodes(expression: ir.Table, known: Callable[[ops.PhysicalTable | ops.Lite
     """
     found: dict[Any, str] = {}
     references: dict[Any, int] = {}
-    in_order, _ = Graph.from_bfs(expression.op()).toposort()
-    for node in in_order:
+    for node in in_order(expression.op()):
         leaf = known(node) if isinstance(node, ops.PhysicalTable | ops.Literal) else None
         if isinstance(node, ops.PhysicalTable):
             if leaf is None:
