@@ -25,6 +25,7 @@ from revgauge.catalogue.engine import Forms, Warehouse
 from revgauge.catalogue.evaluation import Evaluation, Request
 from revgauge.catalogue.published import Built, publish
 from revgauge.catalogue.registry import Catalogue, definitions_in
+from revgauge.model.store import QUERIES
 
 DEAREST = 10
 """How many steps of a build are told with the time that they took."""
@@ -33,7 +34,19 @@ DEAREST = 10
 def build(
     store: Path, into: Path, memory_limit: str | None = None, families: Sequence[Family] = FAMILIES
 ) -> tuple[pa.Table, dict[str, Any]]:
-    """Compute and publish everything; returns the figures in the common form, and what the build says of itself."""
+    """Compute and publish everything; returns the figures in the common form, and what the build says of itself.
+
+    Queries are kept in a folder beside the values, as they are in a project, and those of an earlier build are used.
+    """
+    warehouse = _opened(store, into, memory_limit)
+    warehouse.engine.forms = Forms(into.parent / QUERIES)
+    return build_over(warehouse, into, families)
+
+
+def first_build(
+    store: Path, into: Path, memory_limit: str | None = None, families: Sequence[Family] = FAMILIES
+) -> tuple[pa.Table, dict[str, Any]]:
+    """The same where no earlier build has left its queries: each has to be written."""
     return build_over(_opened(store, into, memory_limit), into, families)
 
 
@@ -49,7 +62,9 @@ def build_over(
 
 def whole_catalogue(store: Path, into: Path, memory_limit: str | None = None) -> tuple[pa.Table, dict[str, Any]]:
     """The build of all metrics of the catalogue, by month, in total and by every dimension that a build publishes."""
-    evaluation = _evaluation(_opened(store, into, memory_limit))
+    warehouse = _opened(store, into, memory_limit)
+    warehouse.engine.forms = Forms(into.parent / QUERIES)
+    evaluation = _evaluation(warehouse)
     built = build_catalogue(evaluation, Scope(grains=("month",), first_day=FIRST_MONTH))
     figures, notes = _published(evaluation, built, into)
     return figures, {**notes, "metrics": built.metrics, "not_computable": built.not_computable}
@@ -58,7 +73,6 @@ def whole_catalogue(store: Path, into: Path, memory_limit: str | None = None) ->
 def _opened(store: Path, into: Path, memory_limit: str | None) -> Warehouse:
     warehouse = Warehouse.open(store, memory_limit=memory_limit)
     warehouse.connection.execute(f"SET temp_directory = '{into.with_suffix('.scratch')}'")
-    warehouse.engine.forms = Forms(into.parent / "queries")
     return warehouse
 
 

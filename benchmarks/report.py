@@ -135,9 +135,17 @@ def _goal(results: Mapping[str, Any]) -> str:
     met = "met" if ratio[GOAL_SCALE] <= GOAL else "not met"
     return (
         f"The goal is that the build takes at most {GOAL:g} times as long as the SQL by hand at scale "
-        f"{GOAL_SCALE:g}. It takes {ratio[GOAL_SCALE]:.2f} times as long: the goal is {met}. A test fails when the "
-        f"ratio at scale {BOUND_SCALE:g} gets above {BOUND:g} (`benchmarks/ratio.py` says why that)."
+        f"{GOAL_SCALE:g}. It takes {ratio[GOAL_SCALE]:.2f} times as long{_first(results)}: the goal is {met}. A test "
+        f"fails when the ratio of the first build at scale {BOUND_SCALE:g} gets above {BOUND:g} (`benchmarks/ratio.py` "
+        "says why that)."
     )
+
+
+def _first(results: Mapping[str, Any]) -> str:
+    """What the first build takes, where it was measured."""
+    (found,) = [each for each in results["scales"] if each["scale"] == GOAL_SCALE]
+    ratio = found["ratios"].get("product_first / hand")
+    return f" ({ratio['cpu_seconds']:.2f} the first build, which has to write its queries)" if ratio else ""
 
 
 def _whole(results: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from benchmarks.ways import PER_METRIC_CUT
 
 LABELS = {
     "product": "revgauge build",
+    "product_first": "revgauge build, the first",
     "hand": "SQL by hand, shared scans",
     "per_metric": "one query per metric and cut",
     "product_postgresql": "revgauge build on PostgreSQL",

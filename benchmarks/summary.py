@@ -16,6 +16,7 @@ from benchmarks.ways import PER_METRIC_CUT, WAYS
 
 SIDES = {
     "product": "hand",
+    "product_first": "hand",
     "per_metric": "hand",
     "product_postgresql": "product",
     "product_spark": "product",
