@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from revgauge.catalogue.build import Scope, build, first_day
@@ -31,9 +31,10 @@ from revgauge.project.in_place import standing
 from revgauge.project.own_metrics import load_own_metrics
 from revgauge.project.settings import ProjectSettings, read_settings
 from revgauge.project.warehouses import bring, open_warehouse, publish_there
-from revgauge.sources.load import load
-from revgauge.sources.outcome import LoadReport
 from revgauge.sources.problems import Problem
+
+if TYPE_CHECKING:
+    from revgauge.sources.outcome import LoadReport
 
 VALUES = "values.duckdb"
 """The file of published values in the project's own folder."""
@@ -132,6 +133,8 @@ class Workspace:
 
     def load(self, *, allow_shrink: bool = False, progress: Progress = lambda _: None) -> LoadReport:
         """Read the sources into the entities; bad rows go to quarantine."""
+        from revgauge.sources.load import load
+
         report = load(self.folder, loaded_at=self.clock(), allow_shrink=allow_shrink, progress=progress)
         with project_lock(self.folder, "revgauge load", self.clock()):
             if not self.settings.address.local:

@@ -17,6 +17,8 @@ from tests.queries import noted_queries, plainly_written
 
 from revgauge.catalogue.engine import DuckDB, Forms, Warehouse, day_literal, forms
 from revgauge.catalogue.engine.forms import Form
+from revgauge.model.store import HOME, QUERIES
+from revgauge.sources.erasure import register_erasure
 
 DAYS = (date(2026, 1, 31), date(2026, 2, 1))
 
@@ -180,3 +182,11 @@ def test_a_blank_that_is_written_otherwise_is_noticed() -> None:
     assert Form.cut("SELECT 'x' FROM \"t\"", ['"t"', "'x'"]).filled(['"u"', "'y'"]) == "SELECT 'y' FROM \"u\""
     with pytest.raises(ValueError, match="blank"):
         Form.cut("SELECT revgauge_blank_day_0", ["'revgauge_blank_day_0'"])
+
+
+def test_queries_are_forgotten_when_a_person_is_erased(tmp_path: Path) -> None:
+    """Somebody may have asked for the person by name: no file of the project holds the address any more."""
+    Forms(tmp_path / HOME / QUERIES).of("q", lambda: Form(("SELECT 1 WHERE email = 'ada@example.com'",), ()))
+    assert [path for path in tmp_path.rglob("*") if path.is_file() and b"ada@" in path.read_bytes()]
+    register_erasure(tmp_path, "contacts", "ada@example.com")
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and b"ada@" in path.read_bytes()]

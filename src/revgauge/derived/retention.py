@@ -190,8 +190,8 @@ def _steps(ends: ir.Table, whole: tuple[str, ...]) -> ir.Table:
     after = added(_.then_after, _.later_after)
     before = added((_.then_after - _.then).cast(kind), (_.later_after - _.later).cast(kind))
     changes = {name: after[name] - before[name] for name in after} | {"opening": _.then}
-    # Where the account was no customer of the opening day, and is none, whatever it does later adds nothing.
-    return states.filter((_.then != 0) | (_.then_after > 0)).select(*whole, "currency", "day", **changes)
+    # A row that adds nothing stays: it tells which accounts there are.
+    return states.select(*whole, "currency", "day", **changes)
 
 
 def _needing_rates(account_days: ir.Table, mixed_accounts: ir.Table, context: Context, fx: Fx) -> ir.Table | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import ibis.expr.datatypes as dt
 import pyarrow as pa
@@ -13,8 +14,10 @@ from revgauge.catalogue.engine.base import Engine, EngineError, Place
 from revgauge.model.entities import ENTITIES
 from revgauge.model.fields import IBIS_TYPES, Field
 from revgauge.sources.expressions import parse
-from revgauge.sources.mapping import Standing, StandingField, read_mapping
 from revgauge.sources.problems import RefusedError
+
+if TYPE_CHECKING:
+    from revgauge.sources.mapping import Standing, StandingField
 
 FIELDS = "in_place_fields"
 """The table with the fields that are read in place, their rows and how many are filled."""
@@ -23,7 +26,14 @@ FIELDS = "in_place_fields"
 def standing(project: Path) -> dict[str, Standing]:
     """The entities of the project's mappings that are read in place; a mapping with mistakes is told by the load."""
     found: dict[str, Standing] = {}
-    for path in sorted((project / "sources").glob("*.y*ml")):
+    # Every command asks, and to read a mapping takes much longer than to see that it does not speak of this.
+    saying = [path for path in sorted((project / "sources").glob("*.y*ml")) if b"in_place" in path.read_bytes()]
+    if not saying:
+        return found
+
+    from revgauge.sources.mapping import read_mapping  # noqa: PLC0415 - slow to load, and few projects need it
+
+    for path in saying:
         try:
             mapping = read_mapping(path, str(path.relative_to(project)))
         except RefusedError:
@@ -37,6 +47,8 @@ def see(engine: Engine, entities: Mapping[str, Standing]) -> None:
 
     Raises EngineError where one cannot be read.
     """
+    from revgauge.sources.mapping import StandingField  # noqa: PLC0415 - as above
+
     listed: list[dict[str, object]] = []
     for name, given in entities.items():
         place = Place(given.table or "", given.parquet or "")

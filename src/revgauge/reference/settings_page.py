@@ -63,7 +63,8 @@ once.
 - [`metrics.yml`](metrics-yml.md), `metrics/*.py`: the company's own metrics; as JSON Schema:
   [metrics-yml.json](metrics-yml.json).
 - `cases/`: [worked cases](../how-to/worked-cases.md) of the company's own, for `revgauge verify`.
-- `.revgauge/`: what RevGauge makes: the loaded entities, the published values, a lock. All of it can be made anew.
+- `.revgauge/`: what RevGauge makes: the loaded entities, the published values, answers and queries that
+  need not be made again, a lock. All of it can be made anew.
 """
 
 

@@ -1,8 +1,9 @@
 """The engine: the one place that knows where tables stand and which database computes.
 
 Everything above writes Ibis expressions. `expressions` has what definitions write, `meaning` keeps its meaning the same
-in every database, `base` says what a database has to offer, `duck`, `postgres` and `spark` are the three that do,
-`through_ibis` stands for all others that Ibis speaks to, and `warehouse` is what the rest of the program holds.
+in every database, `joins` puts tables beside each other, `base` says what a database has to offer, `duck`, `postgres`
+and `spark` are the three that do, `through_ibis` stands for all others that Ibis speaks to, `forms` keeps how queries
+are written, and `warehouse` is what the rest of the program holds.
 """
 
 from revgauge.catalogue.engine.address import Address, AddressError, read_address

@@ -71,11 +71,10 @@ class DuckDB(Engine):
 
     def _found(self) -> dict[str, ir.Table]:
         """The tables of the database of the entities, described by one query: to ask for one takes as long."""
-        catalog, schema = ("?", "?") if self._where else ("current_database()", "current_schema()")
+        catalog, schema = map(literal, self._where) if self._where else ("current_database()", "current_schema()")
         columns = self.connection.execute(
             "SELECT table_name, column_name, data_type, is_nullable FROM duckdb_columns() "
-            f"WHERE database_name = {catalog} AND schema_name = {schema} ORDER BY table_oid, column_index",
-            list(self._where or ()),
+            f"WHERE database_name = {catalog} AND schema_name = {schema} ORDER BY table_oid, column_index"
         ).fetchall()
         kind = functools.cache(self.backend.compiler.type_mapper.from_string)
         found: dict[str, dict[str, dt.DataType]] = {}
