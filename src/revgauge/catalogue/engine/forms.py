@@ -81,11 +81,11 @@ class Blanks:
         return leaving
 
     def instead(self, node: ops.Node, parts: dict[str, Any]) -> dict[str, Any]:
-        """The parts of an operation with blanks among them."""
+        """The parts of an operation with blanks among them; what Ibis itself or a rule of ours put there is none."""
         if isinstance(node, ops.DatabaseTable):
-            return {**parts, "name": self.tables[node.name]}
+            return {**parts, "name": self.tables.get(node.name, node.name)}
         if _has_day(node):
-            return {**parts, "value": self.days[parts["value"]]}
+            return {**parts, "value": self.days.get(parts["value"], parts["value"])}
         return parts
 
 
