@@ -111,7 +111,10 @@ def test_forms_are_kept_for_the_next_process(
     assert len(written) == 1
 
 
-@pytest.mark.parametrize("damaged", ["", "{", "[]", '{"pieces": ["SELECT 1"]}', '{"pieces": 3, "blanks": []}'])
+DAMAGED = ["", "{", "[]", '{"pieces": ["SELECT 1"]}', '{"pieces": 3, "blanks": []}', '{"pieces": [], "blanks": []}']
+
+
+@pytest.mark.parametrize("damaged", DAMAGED)
 def test_a_file_that_cannot_be_read_is_written_anew(
     damaged: str, tmp_path: Path, fresh_process: Callable[[], None]
 ) -> None:

@@ -27,7 +27,7 @@ def standing(project: Path) -> dict[str, Standing]:
     """The entities of the project's mappings that are read in place; a mapping with mistakes is told by the load."""
     found: dict[str, Standing] = {}
     # Every command asks, and to read a mapping takes much longer than to see that it does not speak of this.
-    saying = [path for path in sorted((project / "sources").glob("*.y*ml")) if b"in_place" in path.read_bytes()]
+    saying = [path for path in sorted((project / "sources").glob("*.y*ml")) if _may_say(path)]
     if not saying:
         return found
 
@@ -40,6 +40,13 @@ def standing(project: Path) -> dict[str, Standing]:
             continue
         found |= mapping.source.in_place if mapping is not None else {}
     return found
+
+
+def _may_say(path: Path) -> bool:
+    try:
+        return b"in_place" in path.read_bytes()
+    except OSError:
+        return True  # whoever reads it tells what is wrong
 
 
 def see(engine: Engine, entities: Mapping[str, Standing]) -> None:

@@ -164,9 +164,10 @@ class Forms:
             return None
         try:
             told = json.loads((self.folder / f"{key}.json").read_text(encoding="utf-8"))
-            return Form(tuple(told["pieces"]), tuple(told["blanks"]))
+            form = Form(tuple(told["pieces"]), tuple(told["blanks"]))
         except (OSError, ValueError, KeyError, TypeError):
             return None
+        return form if len(form.pieces) == len(form.blanks) + 1 else None
 
     def _keep(self, key: str, form: Form) -> None:
         if self.folder is None:
