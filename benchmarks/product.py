@@ -38,9 +38,7 @@ def build(
 
     Queries are kept in a folder beside the values, as they are in a project, and those of an earlier build are used.
     """
-    warehouse = _opened(store, into, memory_limit)
-    warehouse.engine.forms = Forms(into.parent / QUERIES)
-    return build_over(warehouse, into, families)
+    return build_over(_built_before(store, into, memory_limit), into, families)
 
 
 def first_build(
@@ -62,9 +60,7 @@ def build_over(
 
 def whole_catalogue(store: Path, into: Path, memory_limit: str | None = None) -> tuple[pa.Table, dict[str, Any]]:
     """The build of all metrics of the catalogue, by month, in total and by every dimension that a build publishes."""
-    warehouse = _opened(store, into, memory_limit)
-    warehouse.engine.forms = Forms(into.parent / QUERIES)
-    evaluation = _evaluation(warehouse)
+    evaluation = _evaluation(_built_before(store, into, memory_limit))
     built = build_catalogue(evaluation, Scope(grains=("month",), first_day=FIRST_MONTH))
     figures, notes = _published(evaluation, built, into)
     return figures, {**notes, "metrics": built.metrics, "not_computable": built.not_computable}
@@ -73,6 +69,13 @@ def whole_catalogue(store: Path, into: Path, memory_limit: str | None = None) ->
 def _opened(store: Path, into: Path, memory_limit: str | None) -> Warehouse:
     warehouse = Warehouse.open(store, memory_limit=memory_limit)
     warehouse.connection.execute(f"SET temp_directory = '{into.with_suffix('.scratch')}'")
+    return warehouse
+
+
+def _built_before(store: Path, into: Path, memory_limit: str | None) -> Warehouse:
+    """The same with the queries that earlier builds have kept."""
+    warehouse = _opened(store, into, memory_limit)
+    warehouse.engine.forms = Forms(into.parent / QUERIES)
     return warehouse
 
 

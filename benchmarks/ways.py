@@ -51,7 +51,7 @@ class Work:
 
 
 def product(job: Job) -> Work:
-    """The product's build, with the queries that earlier ones have kept; to count scans comes before all runs."""
+    """The product's build, with the queries that earlier ones have kept: the one that counts scans is before all."""
     from benchmarks import product as way
 
     return Work(lambda: way.build(job.store, job.figures.with_suffix(".build.duckdb"), job.memory_limit))
