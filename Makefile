@@ -28,7 +28,7 @@ test: lint  ## everything that has to hold: lint and all tests
 	$(BIN)/python -m pytest -n 2
 
 test-fast: $(DEV_STAMP)  ## the tests that take seconds at most, in two or three minutes
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
 
 test-data: $(DEV_STAMP)  ## what reads data that are not shipped: make test-data REVGAUGE_DATA=folder
 	@test -n "$(REVGAUGE_DATA)" || { echo "Say where the data are: make test-data REVGAUGE_DATA=folder (see examples/README.md)"; exit 1; }

@@ -80,6 +80,7 @@ def test_a_day_within_a_list_stays_what_it_is() -> None:
     assert found == [(0,), (1,)]
 
 
+@pytest.mark.slow
 def test_every_query_of_a_build_is_filled_in_as_it_would_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

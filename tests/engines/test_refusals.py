@@ -18,7 +18,7 @@ from revgauge.catalogue.engine.reasons import PASSWORD_FILE
 from revgauge.cli import main
 
 CASES = Path(__file__).resolve().parent.parent / "cases"
-CASE = str(CASES / "rev_empty")
+CASE = str(CASES / "rev_arpu_users")
 
 
 def refused(words: list[str], capsys: pytest.CaptureFixture[str], code: int = 1) -> str:

@@ -41,7 +41,7 @@ from revgauge.project.cases import case_folders, verify
 
 CASES = Path(__file__).resolve().parent.parent / "cases"
 CATALOGUE = builtin_catalogue()
-QUICK = {"ops_edge", "rev_currency"}
+QUICK = {"ops_edge"}
 SCHEMA = "through_ibis"
 
 
@@ -271,7 +271,8 @@ class UnconnectedEngine(ThroughIbis):
         self._stands: dict[str, str] = {}
 
 
-@pytest.mark.parametrize("name", ["rev_lines", pytest.param("ops_funnel", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["rev_lines", "ops_funnel"])
 def test_every_query_can_be_written_for_each(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each query of a worked case is written in the words of each database, as without blanks, and read as such."""
     asked = noted_queries(monkeypatch)

@@ -37,6 +37,7 @@ def counts(project: Path) -> dict[str, tuple[int, ...]]:
     return {row[0]: tuple(int(number) for number in row[1:]) for row in query(project, sql)}
 
 
+@pytest.mark.slow
 def test_deleted_salesforce_rows_are_not_data(tmp_path: Path) -> None:
     """All ten opportunities of the sample are deleted, and nine of ten accounts: none loads, each is counted."""
     project = warehouse(tmp_path, "salesforce")

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from revgauge.catalogue.context import Context
 
+QUANTITY = "decimal(18, 8)"
+"""The type of a number of units."""
+
 
 @derived(needs=("subscription_periods.valid_from",))
 def mixed_accounts(subscription_periods: ir.Table, context: Context, *, level: Level = "account") -> ir.Table:
@@ -29,8 +32,16 @@ def mixed_accounts(subscription_periods: ir.Table, context: Context, *, level: L
     return held.filter(_.least != _.most).select("account_id")
 
 
+@derived(needs=("subscription_periods.valid_from",), kept=False)
+def unmeasured_rows(subscription_periods: ir.Table) -> ir.Table:
+    """The rows that do not say for how many units they are."""
+    return subscription_periods.filter(_.quantity.isnull()).select("subscription_id")
+
+
 @derived(row_key=("account_id",))
-def account_days(subscription_changes: ir.Table, mixed_accounts: ir.Table, context: Context) -> ir.Table:
+def account_days(
+    subscription_changes: ir.Table, mixed_accounts: ir.Table, unmeasured_rows: ir.Table, context: Context
+) -> ir.Table:
     """The days on which the rows of an account change, one row for each currency it has rows in.
 
     `before` and `after` are its recurring revenue in that currency, `was` and `is_customer` whether the account pays
@@ -39,9 +50,11 @@ def account_days(subscription_changes: ir.Table, mixed_accounts: ir.Table, conte
     several.
     """
     whole = whole_of(context)
+    measured = not context.holds(unmeasured_rows)
     if not context.holds(mixed_accounts):
-        return _single_currency_days(subscription_changes, whole)
-    plain = _single_currency_days(subscription_changes.anti_join(mixed_accounts, "account_id"), whole)
+        return _single_currency_days(subscription_changes, whole, measured=measured)
+    plain = subscription_changes.anti_join(mixed_accounts, "account_id")
+    plain = _single_currency_days(plain, whole, measured=measured)
     mixed = subscription_changes.semi_join(mixed_accounts, "account_id")
     return plain.union(_mixed_currency_days(_net_changes(mixed, whole), whole, context))
 
@@ -55,31 +68,34 @@ def _units() -> dict[str, Any]:
 
 
 def _summed_units() -> dict[str, Any]:
-    return {
-        "quantity": _.quantity.sum().fill_null(0).cast("decimal(18, 8)"),
-        "unmeasured": _.unmeasured.sum(),
-    }
+    return {"quantity": _.quantity.sum().fill_null(0).cast(QUANTITY), "unmeasured": _.unmeasured.sum()}
 
 
-def _single_currency_days(changes: ir.Table, whole: tuple[str, ...]) -> ir.Table:
+def _single_currency_days(changes: ir.Table, whole: tuple[str, ...], *, measured: bool) -> ir.Table:
+    """The days of accounts with rows in one currency; `measured` says that every row has a number of units."""
     changes = split(held_before(changes, whole), old=_.old_mrr, new=_.new_mrr, kind=PART)
+    summed = _summed_units()
+    if measured:  # a running total of nothing takes as long as any other
+        del summed["unmeasured"]
     netted = (
         changes.mutate(currency=_.new_currency, change=(_.new_mrr - _.old_mrr).cast("decimal(18, 6)"), **_units())
         .group_by(*whole, "currency", "day")
         .aggregate(
             rate_day=_.rate_day.max(),  # there is one for each day
             change=_.change.sum().cast("decimal(18, 6)"),
-            **_summed_units(),
+            **summed,
             **{part: _[part].sum().cast(PART) for part in PARTS if part != "price_cut"},
         )
     )
-    netted = netted.filter((_.change != 0) | (_.quantity != 0) | (_.unmeasured != 0))
+    moved = (_.change != 0) | (_.quantity != 0)
+    netted = netted.filter(moved if measured else moved | (_.unmeasured != 0))
     running = ibis.window(group_by=list(whole), order_by="day", preceding=None, following=0)
     days = netted.mutate(
         after=_.change.sum().over(running).cast("decimal(18, 6)"),
-        quantity_after=_.quantity.sum().over(running),
-        unmeasured_after=_.unmeasured.sum().over(running),
+        **{f"{name}_after": _[name].sum().over(running) for name in summed},
     )
+    if measured:
+        days = days.mutate(unmeasured=ibis.literal(0, "int64"), unmeasured_after=ibis.literal(0, "int64"))
     days = days.mutate(before=(_.after - _.change).cast("decimal(18, 6)"))
     days = days.mutate(was=_.before > 0, is_customer=_.after > 0)
     # Gains less losses are the change, so one of the parts need not be summed.
@@ -132,7 +148,7 @@ def _mixed_currency_days(netted: ir.Table, whole: tuple[str, ...], context: Cont
         *keys,
         change=ibis.coalesce(_.change, zero),
         negative=_.negative.fill_null(0),
-        quantity=ibis.coalesce(_.quantity, ibis.literal(Decimal(0)).cast("decimal(18, 8)")),
+        quantity=ibis.coalesce(_.quantity, ibis.literal(Decimal(0)).cast(QUANTITY)),
         unmeasured=_.unmeasured.fill_null(0),
     )
     running = ibis.window(group_by=[*whole, "currency"], order_by="day", preceding=None, following=0)
@@ -189,8 +205,8 @@ def _counted(days: ir.Table, whole: tuple[str, ...], *, first: Any, foreign: Any
         "is_customer",
         "unmeasured",
         *PARTS,
-        quantity=_.quantity.cast("decimal(18, 8)"),
-        quantity_after=_.quantity_after.cast("decimal(18, 8)"),
+        quantity=_.quantity.cast(QUANTITY),
+        quantity_after=_.quantity_after.cast(QUANTITY),
         unmeasured_after=_.unmeasured_after.cast("int64"),
         first=first,
         mixed=foreign,
@@ -205,7 +221,7 @@ def mrr_changes(account_days: ir.Table, context: Context) -> ir.Table:
 
     `unmeasured` counts rows of customers without a quantity: while there is one, units cannot be told.
     """
-    no_units = ibis.literal(Decimal(0)).cast("decimal(18, 8)")
+    no_units = ibis.literal(Decimal(0)).cast(QUANTITY)
     once = flag(_.first)
 
     def counted(after: Any, change: Any, none: Any) -> Any:

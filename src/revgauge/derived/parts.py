@@ -146,13 +146,13 @@ def split(changes: ir.Table, *, old: Any, new: Any, kind: dt.Decimal) -> ir.Tabl
     difference = (new - old).cast(kind)
     discount = (_.old_mrr < 0) | (_.new_mrr < 0)
     measured = _.was_live & _.is_live & (_.old_quantity > 0) & (_.new_quantity > 0)
-    resized = measured & (_.old_quantity != _.new_quantity)
     scaled = old.cast("float64") * _.new_quantity.cast("float64") / _.old_quantity.cast("float64").nullif(0)
+    # The costly one is last, and only worked out where those before do not hold.
     price = ibis.cases(
         (discount, difference),
-        ((resized & (scaled < SENSIBLE)).fill_null(False), (new - _amount(scaled, kind)).cast(kind)),
-        (measured.fill_null(False), difference),
-        else_=zero,
+        (~measured.fill_null(False), zero),
+        ((_.old_quantity == _.new_quantity) | (scaled >= SENSIBLE), difference),
+        else_=(new - _amount(scaled, kind)).cast(kind),
     )
     changes = changes.mutate(price=price, moved=difference)
     changes = changes.mutate(volume=(_.moved - _.price).cast(kind))
