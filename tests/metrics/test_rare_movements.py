@@ -12,7 +12,8 @@ import pytest
 from tests.catalogue.worlds import evaluation_over
 from tests.metrics.companies import Question, values
 
-from revgauge.catalogue.evaluation import Evaluation, Value
+from revgauge.catalogue.evaluation import Evaluation, Request, Value
+from revgauge.catalogue.rows import RowFinder
 
 Line = tuple[str, str, str, str, str]
 """Subscription, first day, first day outside, amount, currency."""
@@ -154,3 +155,36 @@ def test_units_of_another_kind_are_a_price() -> None:
     expected = {"expansion_mrr": 1, "price_change_mrr": 1, "upsell_mrr": 0}
     found = values(looked, [march(metric) for metric in expected])
     assert {value.metric: value.value for value in found} == expected
+
+
+ARPU = "average_revenue_per_user"
+UNSAID = "a live subscription row has no quantity, so users cannot be counted"
+
+
+def seated(*rows: tuple[str, str, str, str, str]) -> Evaluation:
+    """Two accounts with these rows: account, first day, first day outside, amount, seats."""
+    periods = [
+        {"subscription_id": f"s_{who}", "account_id": who, "valid_from": start, "valid_to": end, "mrr": mrr}
+        | {"quantity": seats}
+        for who, start, end, mrr, seats in rows
+    ]
+    accounts = [{"account_id": "a", "name": "A"}, {"account_id": "b", "name": "B"}]
+    return evaluation_over({"subscription_periods": periods, "accounts": accounts})
+
+
+def test_seats_are_told_where_every_live_row_has_them() -> None:
+    """Ten seats for 100 are 10 each; a row of 50 without seats hides them until it ends, and is pointed at.
+
+    At the end of March there are 8 seats for 80. Where no row lacks its seats the other months are the same.
+    """
+    told = [("a", "2025-01-01", "2025-03-10", "100", "10"), ("a", "2025-03-10", "", "80", "8")]
+    months = [Question(ARPU, month) for month in ("2025-01", "2025-02", "2025-03")]
+    assert [value.value for value in values(seated(*told), months)] == [10, 10, 10]
+    lacking = seated(*told, ("b", "2025-02-01", "2025-03-20", "50", ""))
+    found = values(lacking, months)
+    assert [value.value for value in found] == [10, None, 10]
+    assert found[1].reason == UNSAID
+    february = Request(ARPU, (lacking.context.calendar.parse("2025-02"),))
+    listing = RowFinder(lacking).listing(february)
+    assert listing.agrees
+    assert [(row["account_id"], row["contribution"]) for row in listing.parts[-1].rows] == [("a", 10), ("b", None)]

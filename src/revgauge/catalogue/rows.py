@@ -190,6 +190,8 @@ class RowFinder:
                     row["in_currency"], row["rate"] = row[CONTRIBUTION], rate
                     row["_gap"] = int(rate is None)
                     row[CONTRIBUTION] = None if rate is None else to_decimal(row[CONTRIBUTION]) * rate
+        elif leaf.gap is not leaf.value:  # where they are the same, what is counted is what is not known
+            rows = [{**row, CONTRIBUTION: None if row.get("_gap") else row[CONTRIBUTION]} for row in rows]
         return rows
 
     def _stays(

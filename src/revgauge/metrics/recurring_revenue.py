@@ -8,9 +8,9 @@ from typing import Literal
 from ibis import _
 
 from revgauge.catalogue.facts import Facts
-from revgauge.catalogue.measures import Measure, Unknown, Worked, balance, count, ratio, total
+from revgauge.catalogue.measures import Measure, Total, Unknown, balance, count, ratio, total
 from revgauge.catalogue.registry import Unit, metric
-from revgauge.catalogue.spans import MonthsOfClosing
+from revgauge.catalogue.spans import MonthsOfClosing, UpToClosing
 
 Basis = Literal["subscription", "contract", "arpu_users"]
 
@@ -126,9 +126,11 @@ def average_revenue_per_user(
         return average_revenue_per_account
     if users == "active_users":
         return ratio(mrr, total(closing_users, "active_users"), "there is no active user")
-    seats = Worked(
-        lambda quantity, unmeasured: None if unmeasured else quantity,
-        (balance(mrr_changes, "quantity"), balance(mrr_changes, "unmeasured")),
-        "a live subscription row has no quantity, so users cannot be counted",
+    seats = Total(
+        mrr_changes,
+        span=UpToClosing(),
+        value="quantity",
+        gap="unmeasured",
+        gap_reason="a live subscription row has no quantity, so users cannot be counted",
     )
     return ratio(mrr, seats, "there is no user")
