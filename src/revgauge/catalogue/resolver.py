@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,12 @@ class NotComputable(Exception):  # noqa: N818 - it is an answer, not an error
 
 def _argument(definition: Definition, param: str) -> str:
     """The name of a parameter in the function, where it ends in an underscore if the bare word means something else."""
-    return param if param in inspect.signature(definition.function).parameters else f"{param}_"
+    return param if param in _arguments(definition.function) else f"{param}_"
+
+
+@functools.cache
+def _arguments(function: Callable[..., Any]) -> frozenset[str]:
+    return frozenset(inspect.signature(function).parameters)
 
 
 class Resolver:
@@ -46,6 +52,9 @@ class Resolver:
         self._made_with: dict[Facts, frozenset[str]] = {}
         self._measures: dict[tuple[Any, ...], Measure] = {}
         self._kept: dict[Facts, frozenset[Facts]] = {}
+        # Both follow the definitions down to the entities, and are asked of the same few tables again and again.
+        self._costly = functools.cache(self._costly_columns)
+        self._whole_by = functools.cache(lambda name: catalogue.whole_by(catalogue.derived[name]))
         self._lookups = {
             dimension.lookup for table in catalogue.derived.values() for dimension in table.dimensions.values()
         }
@@ -123,7 +132,7 @@ class Resolver:
         periods = scope.periods if self.per_period(definition, {**values, **definition.fixed}) else ()
         frozen = tuple(sorted((key, freeze(value)) for key, value in values.items()))
         asked = scope.split.union(scope.whole_by)
-        whole_by = tuple(name for name in self.catalogue.whole_by(definition) if name in asked)
+        whole_by = tuple(name for name in self._whole_by(definition.name) if name in asked)
         return Facts(name, frozen, Scope(whole_by, periods))
 
     def per_period(self, definition: Derived, params: Mapping[str, Any]) -> bool:
@@ -168,7 +177,7 @@ class Resolver:
         params = {**facts.params_dict(), **definition.fixed}
         return [self.facts(name, params, facts.scope) for name in definition.reads if name in self.catalogue.derived]
 
-    def _costly(self, name: str) -> frozenset[str]:
+    def _costly_columns(self, name: str) -> frozenset[str]:
         """The costly columns of a derived table and of those that it reads."""
         definition = self.catalogue.derived.get(name)
         if definition is None:

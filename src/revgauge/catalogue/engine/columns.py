@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import ibis.expr.operations as ops
 
-from revgauge.catalogue.engine.graph import in_order
+from revgauge.catalogue.engine.graph import children, in_order
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -57,7 +57,7 @@ def _asked(node: Any, names: set[str]) -> Iterator[tuple[Any, str | None]]:
         case ops.Union() if not node.distinct:
             yield from ((side, name) for name in names for side in (node.left, node.right))
         case _:
-            yield from ((child, None) for child in node.__children__ if isinstance(child, ops.Relation))
+            yield from ((child, None) for child in children(node) if isinstance(child, ops.Relation))
     match node:
         case ops.JoinChain():
             yield from _of_values(predicate for link in node.rest for predicate in link.predicates)
@@ -87,4 +87,4 @@ def _of_values(values: Iterable[Any]) -> Iterator[tuple[Any, str | None]]:
         elif isinstance(node, ops.Relation):
             yield node, None  # of a subquery
         else:
-            stack += node.__children__
+            stack += children(node)

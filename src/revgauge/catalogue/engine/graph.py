@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import ibis.expr.operations as ops
+
+_CHILDREN: WeakKeyDictionary[ops.Node, tuple[Any, ...]] = WeakKeyDictionary()
+"""What operations are made of. Ibis looks for it anew each time, and expressions share most of their operations."""
 
 
 def in_order(root: ops.Node) -> list[Any]:
@@ -19,5 +23,13 @@ def in_order(root: ops.Node) -> list[Any]:
         elif node not in seen:
             seen.add(node)
             stack.append((node, True))
-            stack += [(child, False) for child in node.__children__]
+            stack += [(child, False) for child in children(node)]
+    return found
+
+
+def children(node: ops.Node) -> tuple[Any, ...]:
+    """The operations that an operation is made of directly."""
+    found = _CHILDREN.get(node)
+    if found is None:
+        found = _CHILDREN[node] = node.__children__
     return found
