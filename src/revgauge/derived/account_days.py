@@ -14,6 +14,8 @@ from revgauge.derived.parts import PART, PARTS, held_before, split
 from revgauge.derived.subscriptions import ACCOUNT_DIMENSIONS, LEFT_OUT, Level, whole_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import ibis.expr.types as ir
 
     from revgauge.catalogue.context import Context
@@ -74,34 +76,42 @@ def _summed_units() -> dict[str, Any]:
 def _single_currency_days(changes: ir.Table, whole: tuple[str, ...], *, measured: bool) -> ir.Table:
     """The days of accounts with rows in one currency; `measured` says that every row has a number of units."""
     changes = split(held_before(changes, whole), old=_.old_mrr, new=_.new_mrr, kind=PART)
-    summed = _summed_units()
+    changes = changes.mutate(currency=_.new_currency, change=_.new_mrr - _.old_mrr, **_units())
+    running = {"change": "decimal(18, 6)", "quantity": QUANTITY, "unmeasured": "int64"}
     if measured:  # a running total of nothing takes as long as any other
-        del summed["unmeasured"]
-    netted = (
-        changes.mutate(currency=_.new_currency, change=(_.new_mrr - _.old_mrr).cast("decimal(18, 6)"), **_units())
-        .group_by(*whole, "currency", "day")
-        .aggregate(
-            rate_day=_.rate_day.max(),  # there is one for each day
-            change=_.change.sum().cast("decimal(18, 6)"),
-            **summed,
-            **{part: _[part].sum().cast(PART) for part in PARTS if part != "price_cut"},
-        )
-    )
-    moved = (_.change != 0) | (_.quantity != 0)
-    netted = netted.filter(moved if measured else moved | (_.unmeasured != 0))
-    running = ibis.window(group_by=list(whole), order_by="day", preceding=None, following=0)
-    days = netted.mutate(
-        after=_.change.sum().over(running).cast("decimal(18, 6)"),
-        **{f"{name}_after": _[name].sum().over(running) for name in summed},
-    )
+        del running["unmeasured"]
+    days = _by_day(changes, whole, running).filter(ibis.or_(*(_[name] != 0 for name in running)))
     if measured:
         days = days.mutate(unmeasured=ibis.literal(0, "int64"), unmeasured_after=ibis.literal(0, "int64"))
-    days = days.mutate(before=(_.after - _.change).cast("decimal(18, 6)"))
+    days = days.mutate(after=_.change_after, before=(_.change_after - _.change).cast("decimal(18, 6)"))
     days = days.mutate(was=_.before > 0, is_customer=_.after > 0)
     # Gains less losses are the change, so one of the parts need not be summed.
     price_cut = (_.upsell + _.cross_sell + _.price_rise - _.downsell - _.change).cast(PART)
     days = days.mutate(kept_before=_.was, kept_after=_.is_customer, price_cut=price_cut)
     return _counted(days, whole, first=ibis.literal(True), foreign=ibis.literal(False))
+
+
+def _by_day(changes: ir.Table, whole: tuple[str, ...], running: Mapping[str, str]) -> ir.Table:
+    """The changes of a day together, with running totals of some as `<name>_after`; `running` has the types of those.
+
+    A running total takes in the whole of a day, so it can be told before the day is added up. Only the few days are
+    added up on which several rows change: to group all of them takes as long as everything else here.
+    """
+    through = ibis.window(group_by=list(whole), order_by="day", range=(None, 0))
+    in_turn = ibis.window(group_by=list(whole), order_by="day")
+    kinds = {**dict.fromkeys(PARTS[:-1], "decimal(18, 6)"), **running}
+    rows = changes.select(*whole, "currency", "day", "rate_day", **{name: _[name].cast(kinds[name]) for name in kinds})
+    after = {f"{name}_after": _[name].sum().over(through).cast(kind) for name, kind in running.items()}
+    rows = rows.mutate(last_day=_.day.lag().over(in_turn), next_day=_.day.lead().over(in_turn), **after)
+    shared = ((_.last_day == _.day) | (_.next_day == _.day)).fill_null(False)
+    crowded = rows.filter(shared).group_by(*whole, "currency", "day")
+    added = crowded.aggregate(
+        rate_day=_.rate_day.max(),  # there is one for each day
+        **{name: _[name].sum().cast(kind) for name, kind in kinds.items()},
+        **{name: _[name].max() for name in after},
+    )
+    columns = [*whole, "currency", "day", "rate_day", *kinds, *after]
+    return rows.filter(~shared).select(*columns).union(added.select(*columns))
 
 
 def _net_changes(changes: ir.Table, whole: tuple[str, ...]) -> ir.Table:
