@@ -69,10 +69,6 @@ def _units() -> dict[str, Any]:
     }
 
 
-def _summed_units() -> dict[str, Any]:
-    return {"quantity": _.quantity.sum().fill_null(0).cast(QUANTITY), "unmeasured": _.unmeasured.sum()}
-
-
 def _single_currency_days(changes: ir.Table, whole: tuple[str, ...], *, measured: bool) -> ir.Table:
     """The days of accounts with rows in one currency; `measured` says that every row has a number of units."""
     changes = split(held_before(changes, whole), old=_.old_mrr, new=_.new_mrr, kind=PART)
@@ -139,7 +135,12 @@ def _net_changes(changes: ir.Table, whole: tuple[str, ...]) -> ir.Table:
     netted = (
         into.union(out_of)
         .group_by(*whole, "currency", "day", "rate_day")
-        .aggregate(change=_.change.sum().cast("decimal(18, 6)"), negative=_.negative.sum(), **_summed_units())
+        .aggregate(
+            change=_.change.sum().cast("decimal(18, 6)"),
+            negative=_.negative.sum(),
+            quantity=_.quantity.sum().fill_null(0).cast(QUANTITY),
+            unmeasured=_.unmeasured.sum(),
+        )
     )
     return netted.filter((_.change != 0) | (_.quantity != 0) | (_.unmeasured != 0) | (_.negative != 0))
 
