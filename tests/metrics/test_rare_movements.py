@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 from tests.catalogue.worlds import evaluation_over
-from tests.metrics.companies import Question, values
+from tests.metrics.companies import Company, Question, values
 
-from revgauge.catalogue.evaluation import Evaluation, Request, Value
-from revgauge.catalogue.rows import RowFinder
+from revgauge.catalogue.evaluation import Evaluation, Value
 
 Line = tuple[str, str, str, str, str]
 """Subscription, first day, first day outside, amount, currency."""
@@ -184,7 +183,6 @@ def test_seats_are_told_where_every_live_row_has_them() -> None:
     found = values(lacking, months)
     assert [value.value for value in found] == [10, None, 10]
     assert found[1].reason == UNSAID
-    february = Request(ARPU, (lacking.context.calendar.parse("2025-02"),))
-    listing = RowFinder(lacking).listing(february)
+    listing = Company(lacking).rows(ARPU, "2025-02")
     assert listing.agrees
     assert [(row["account_id"], row["contribution"]) for row in listing.parts[-1].rows] == [("a", 10), ("b", None)]

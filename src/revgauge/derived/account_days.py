@@ -73,7 +73,7 @@ def _single_currency_days(changes: ir.Table, whole: tuple[str, ...], *, measured
     """The days of accounts with rows in one currency; `measured` says that every row has a number of units."""
     changes = split(held_before(changes, whole), old=_.old_mrr, new=_.new_mrr, kind=PART)
     changes = changes.mutate(currency=_.new_currency, change=_.new_mrr - _.old_mrr, **_units())
-    running = {"change": "decimal(18, 6)", "quantity": QUANTITY, "unmeasured": "int64"}
+    running: dict[str, Any] = {"change": PART, "quantity": QUANTITY, "unmeasured": "int64"}
     if measured:  # a running total of nothing takes as long as any other
         del running["unmeasured"]
     days = _by_day(changes, whole, running).filter(ibis.or_(*(_[name] != 0 for name in running)))
@@ -81,13 +81,12 @@ def _single_currency_days(changes: ir.Table, whole: tuple[str, ...], *, measured
         days = days.mutate(unmeasured=ibis.literal(0, "int64"), unmeasured_after=ibis.literal(0, "int64"))
     days = days.mutate(after=_.change_after, before=(_.change_after - _.change).cast("decimal(18, 6)"))
     days = days.mutate(was=_.before > 0, is_customer=_.after > 0)
-    # Gains less losses are the change, so one of the parts need not be summed.
-    price_cut = (_.upsell + _.cross_sell + _.price_rise - _.downsell - _.change).cast(PART)
+    price_cut = (_.upsell + _.cross_sell + _.price_rise - _.downsell - _.change).cast(PART)  # it was not added up
     days = days.mutate(kept_before=_.was, kept_after=_.is_customer, price_cut=price_cut)
     return _counted(days, whole, first=ibis.literal(True), foreign=ibis.literal(False))
 
 
-def _by_day(changes: ir.Table, whole: tuple[str, ...], running: Mapping[str, str]) -> ir.Table:
+def _by_day(changes: ir.Table, whole: tuple[str, ...], running: Mapping[str, Any]) -> ir.Table:
     """The changes of a day together, with running totals of some as `<name>_after`; `running` has the types of those.
 
     A running total takes in the whole of a day, so it can be told before the day is added up. Only the few days are
@@ -95,7 +94,8 @@ def _by_day(changes: ir.Table, whole: tuple[str, ...], running: Mapping[str, str
     """
     through = ibis.window(group_by=list(whole), order_by="day", range=(None, 0))
     in_turn = ibis.window(group_by=list(whole), order_by="day")
-    kinds = {**dict.fromkeys(PARTS[:-1], "decimal(18, 6)"), **running}
+    # Gains less losses are the change, so one of the parts need not be added up.
+    kinds = {**{part: PART for part in PARTS if part != "price_cut"}, **running}
     rows = changes.select(*whole, "currency", "day", "rate_day", **{name: _[name].cast(kinds[name]) for name in kinds})
     after = {f"{name}_after": _[name].sum().over(through).cast(kind) for name, kind in running.items()}
     rows = rows.mutate(last_day=_.day.lag().over(in_turn), next_day=_.day.lead().over(in_turn), **after)
